@@ -1,0 +1,64 @@
+"""Where files live: the data that ships with the workbench, the person's cache, and writes that never leave half a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+
+def data_dir() -> Path:
+    """Return the folder of the data that ships with the workbench (``WORKBENCH_DATA``, default ``data/`` beside the package).
+
+    Raises:
+        FileNotFoundError: the folder does not exist, as when the package was installed without its checkout.
+    """
+    folder = Path(os.environ.get("WORKBENCH_DATA") or Path(__file__).resolve().parents[2] / "data")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"the workbench's data folder is not at {folder}: run from a checkout, or set WORKBENCH_DATA to the path of its data/ folder"
+        )
+    return folder
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return (and make) a folder of the person's cache (``WORKBENCH_CACHE``, default the platform's cache directory)."""
+    root = os.environ.get("WORKBENCH_CACHE") or platformdirs.user_cache_dir("perception-workbench", appauthor=False)
+    folder = Path(root).expanduser().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it when the block ends well, and vanishes when it does not.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic_write(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Scaling laws, data requirement, optimal collection."""

@@ -1,0 +1,1 @@
+"""One module per paper: the experiment that re-measures the abstract's claims, as a tidy DataFrame."""

@@ -1,0 +1,1 @@
+"""One module per paper: pure functions from DataFrames or arrays to plotly figures."""

@@ -1,0 +1,1 @@
+"""One module per paper: ipywidgets that put sliders on figures and experiments."""
