@@ -1,0 +1,58 @@
+"""Several views in one panel, as tabs of which only the visible one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+Draw = Callable[[frozenset[str]], None]
+
+
+@dataclass
+class View:
+    """One tab: its figures, its own controls, and the function that draws it."""
+
+    title: str
+    figures: list[go.FigureWidget]
+    controls: list[widgets.Widget]
+    draw: Draw | None
+    stale: set[str] = field(default_factory=set)
+
+
+def row(children: Sequence[widgets.Widget]) -> widgets.HBox:
+    """Return a row that wraps on a narrow window."""
+    box = widgets.HBox(list(children), layout=widgets.Layout(width="100%"))
+    box.add_class("workbench-row")
+    return box
+
+
+class Views(widgets.Tab):
+    """Tabs that put a view's widgets on the page when it is first looked at.
+
+    A hidden plot has no width to fill, so filling a tab late is also what makes it come out at the right size.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(layout=widgets.Layout(width="100%"))
+        self.views: dict[str, View] = {}
+
+    def add(self, view: View) -> None:
+        """Append one tab.
+
+        Raises:
+            ValueError: there is a view of this title already.
+        """
+        if view.title in self.views:
+            raise ValueError(f"view title must be new, got {view.title!r} twice")
+        self.views[view.title] = view
+        self.children = [*self.children, widgets.VBox(layout=widgets.Layout(width="100%"))]
+        self.titles = list(self.views)
+
+    def fill(self, title: str) -> None:
+        """Put the widgets of a view into its tab, once."""
+        box, view = self.children[list(self.views).index(title)], self.views[title]
+        if not box.children:
+            box.children = [row(view.controls), *view.figures] if view.controls else view.figures
