@@ -1,0 +1,56 @@
+"""Tables of measured results in ``data/results/``: the numbers, and under what they were measured."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.datasets.files import atomic_write, data_dir
+
+COLUMNS = ("claim", "setting", "quantity", "paper", "value", "spread", "unit", "seed", "seconds")
+"""Columns of a results table: one row a measured quantity; ``paper`` is the published number, empty where there is none."""
+
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "torchvision", "lightning-fabric")
+
+
+def results_path(name: str) -> Path:
+    """Return the path of the results table called ``name``."""
+    return data_dir() / "results" / f"{name}.csv"
+
+
+def save_results(name: str, frame: pd.DataFrame, config: Any) -> Path:
+    """Write ``frame`` to ``data/results/<name>.csv`` and what it was measured under to ``<name>.json`` beside it."""
+    path = results_path(name)
+    record = {
+        "config": asdict(config) if is_dataclass(config) else config,
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+    with atomic_write(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6g")
+    with atomic_write(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, default=str) + "\n")
+    return path
+
+
+def load_results(name: str) -> pd.DataFrame:
+    """Return the stored results table; its ``attrs["record"]`` says config, date and package versions.
+
+    Raises:
+        FileNotFoundError: the table was never measured.
+    """
+    path = results_path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no results table {path.name} in {path.parent}: run `make results` to measure it")
+    frame = pd.read_csv(path)
+    frame.attrs["record"] = json.loads(path.with_suffix(".json").read_text())
+    return frame
