@@ -1,0 +1,160 @@
+"""A JupyterLab of the tests' own, and a page of a real browser that shows it.
+
+``CHROMIUM`` names the browser when it is not on the path; ``WORKBENCH_SCREENSHOTS`` names a folder for pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import jupyter_page
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SETTINGS = {
+    "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "docmanager-extension/plugin": {"autosave": False},
+}
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address, its token and the folder it shows."""
+
+    url: str
+    token: str
+    folder: Path
+
+    def write_notebook(self, name: str, *sources: str) -> str:
+        """Write a notebook with these code cells into the folder and return its name."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def write_settings(folder: Path) -> None:
+    """Write JupyterLab's settings: no news, no update checks, all cells on the page."""
+    for plugin, values in SETTINGS.items():
+        path = folder / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+
+
+def wait_until_up(process: subprocess.Popen, url: str, log: Path, timeout: float = 90) -> None:
+    """Wait until the server answers; raise with the end of its log when it does not."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start; the end of its log:\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Start JupyterLab on a copy of ``notebooks/``, with every folder it writes to a temporary one."""
+    home = tmp_path_factory.mktemp("lab")
+    folder = home / "notebooks"
+    shutil.copytree(CHECKOUT / "notebooks", folder, dirs_exist_ok=True) if (CHECKOUT / "notebooks").is_dir() else folder.mkdir()
+    shutil.copy(Path(__file__).with_name("demo_panel.py"), folder)
+    write_settings(home / "settings")
+    port, token = free_port(), os.urandom(16).hex()
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+        "WORKBENCH_CACHE": "cache",
+    }
+    environment = os.environ | {name: str(home / part) for name, part in places.items()}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.news_url=None",
+    ]
+    log = home / "server.log"
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            wait_until_up(process, f"http://127.0.0.1:{port}/api/status?token={token}", log)
+            yield Lab(f"http://127.0.0.1:{port}", token, folder)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Find the browser; skip without one, except in continuous integration, where that is a failure."""
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        reason = "no Chromium found: install it, or name it in the environment variable CHROMIUM"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[object]:
+    """Start the browser; it ends with the module, because its event loop would get in the way of other tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, lab: Lab) -> Iterator[object]:
+    """Open a page of its own that is logged in to the lab."""
+    context = chromium.new_context(base_url=lab.url, viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    context.request.get(f"/lab?token={lab.token}")
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
