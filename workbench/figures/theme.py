@@ -20,12 +20,12 @@ BLUE, VERMILLION, GREEN = "#0051EF", "#B34624", "#0A7E62"
 ORANGE, SKY, PURPLE = "#B58F00", "#0098FF", "#A43F8E"
 GREY = "#7A7A7A"
 
-SERIES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
+SERIES = (BLUE, VERMILLION, GREEN, ORANGE, SKY)
 """Colours of the first, second, ... series."""
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
-"""Dashes and markers in the same order: a series is never told by colour alone."""
+"""Dashes and markers in the same order: a series is never told by colour alone, and thirty series differ in one of both."""
 
 ROLES = {"truth": GREY, "target": PURPLE, "warn": ORANGE, "good": GREEN, "bad": VERMILLION}
 """Colours that mean something: what really is, what is asked for, take care, kept, missed."""

@@ -15,6 +15,7 @@ from workbench.panels.browser import Page
 from workbench.panels.controls import Check, Controls, choice_check
 from workbench.panels.exports import Exports, file_name
 from workbench.panels.jobs import JobBar
+from workbench.panels.live import LiveFigure
 from workbench.panels.state import State
 from workbench.panels.status import Message, StatusLine, full_traceback, one_line
 from workbench.panels.uploads import Uploads
@@ -61,7 +62,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
     def __init__(self, *, key: str | None = None, **initial: Any) -> None:
         super().__init__(key)
         self.controls: dict[str, widgets.Widget] = {}
-        self.figures: list[go.FigureWidget] = []
+        self.figures: list[LiveFigure] = []
         self.last_traceback = ""
         self._units: dict[str, str] = {}
         self._syncing: set[str] = set()
@@ -130,9 +131,9 @@ class Panel(Controls, Uploads, Work, Exports, State):
 
     # Figures and views
 
-    def add_figure(self, figure: go.Figure) -> go.FigureWidget:
+    def add_figure(self, figure: go.Figure) -> LiveFigure:
         """Turn a figure into a live one of the panel and return it; add its traces before or after."""
-        live = go.FigureWidget(figure)
+        live = LiveFigure(figure)
         live._config = {
             "displaylogo": False,
             "responsive": True,
@@ -148,7 +149,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
     def add_view(
         self,
         title: str,
-        figures: Sequence[go.FigureWidget],
+        figures: Sequence[LiveFigure],
         draw: Draw | None = None,
         controls: Sequence[widgets.Widget] = (),
     ) -> None:
@@ -167,7 +168,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
         self._views.add(view)
         self.view = self.view or title
 
-    def shown_figures(self) -> list[go.FigureWidget]:
+    def shown_figures(self) -> list[LiveFigure]:
         """Return the figures that can be seen now: those outside of the views, and those of the visible view."""
         hidden = {id(f) for title, view in self._views.views.items() if title != self.view for f in view.figures}
         return [figure for figure in self.figures if id(figure) not in hidden]

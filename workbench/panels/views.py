@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import ipywidgets as widgets
-import plotly.graph_objects as go
+
+from workbench.panels.live import LiveFigure
 
 Draw = Callable[[frozenset[str]], None]
 
@@ -16,7 +17,7 @@ class View:
     """One tab: its figures, its own controls, and the function that draws it."""
 
     title: str
-    figures: list[go.FigureWidget]
+    figures: list[LiveFigure]
     controls: list[widgets.Widget]
     draw: Draw | None
     stale: set[str] = field(default_factory=set)
