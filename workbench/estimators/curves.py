@@ -368,7 +368,8 @@ class AlgebraicRoot(ScalingCurve):
     @classmethod
     def limit(cls, coefficients: Array) -> Array:
         scale, _, level = coefficients.T
-        return level + 100 * np.exp(-scale)
+        with np.errstate(over="ignore"):
+            return level + 100 * np.exp(-scale)
 
 
 def _root(log_sizes: Array, log_t1: Array, power: Array) -> Array:

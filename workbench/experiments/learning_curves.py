@@ -22,8 +22,9 @@ from sklearn.svm import SVC
 from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
-from workbench.datasets import load_digits_set, load_fashion_mnist, nested_stratified_subsets
 from workbench.datasets.files import atomic_write, cache_dir
+from workbench.datasets.images import load_digits_set, load_fashion_mnist
+from workbench.datasets.subsets import nested_stratified_subsets
 from workbench.models.small_cnn import SmallCNN
 from workbench.training import CancelToken, Progress, TrainingConfig, fit, no_progress
 
@@ -146,7 +147,7 @@ def _classical(learner: str, seed: int) -> Any:
         "RBF-SVC": lambda: SVC(C=10.0, gamma="scale"),
         "3-NN": lambda: KNeighborsClassifier(3),
         "random forest": lambda: RandomForestClassifier(100, random_state=seed),
-        "MLP": lambda: MLPClassifier((64,), max_iter=400, random_state=seed),
+        "MLP": lambda: MLPClassifier((64,), max_iter=1000, random_state=seed),
     }
     return makers[learner]()
 
