@@ -1,1 +1,34 @@
 """Folders and files a person points at -> typed samples, tensors, DataFrames; and the small data that ships with the workbench."""
+
+from workbench.datasets.files import atomic_write, cache_dir, data_dir, sha256
+from workbench.datasets.idx import idx_bytes, read_idx
+from workbench.datasets.images import (
+    FASHION_MNIST_CLASSES,
+    FASHION_MNIST_PACKAGE_FOLDER,
+    ImageSet,
+    load_digits_set,
+    load_fashion_mnist,
+)
+from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
+from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
+from workbench.datasets.subsets import nested_stratified_subsets
+
+__all__ = [
+    "FASHION_MNIST_CLASSES",
+    "FASHION_MNIST_PACKAGE_FOLDER",
+    "FULL_SIZES",
+    "ImageSet",
+    "LearningCurveFormatError",
+    "atomic_write",
+    "cache_dir",
+    "data_dir",
+    "idx_bytes",
+    "lcdb_curves",
+    "load_digits_set",
+    "load_fashion_mnist",
+    "nested_stratified_subsets",
+    "published_curves",
+    "read_idx",
+    "read_learning_curves",
+    "sha256",
+]

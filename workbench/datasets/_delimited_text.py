@@ -27,6 +27,7 @@ _ENCODINGS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NOT_TEXT = "not a table of text: save the table as CSV and use that file"
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b]")
 _NUMBER_SPACE_NUMBER = re.compile(r"^[+-]?[0-9][0-9._]*\s+[+-]?[0-9.]")
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -51,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, the separator that divides them (``None`` is any white space) and whether some number is written with a decimal comma."""
+    """Rows, the separator that divides them (``None``: any white space), and whether some number has a decimal comma."""
 
     rows: tuple[Row, ...]
     separator: str | None
@@ -67,19 +68,14 @@ def decode(content: bytes) -> str:
     """Return the text of a UTF-8, UTF-16, UTF-32 or Windows-1252 file, or say what kind of binary file it is."""
     for signature, kind in _SIGNATURES:
         if content.startswith(signature):
-            raise DelimitedTextError(
-                f"this looks like {kind}, not a table of text: save the table as CSV and use that file"
-            )
+            raise DelimitedTextError(f"this looks like {kind}, {_NOT_TEXT}")
     encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), None) or _guess_encoding(content)
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError:
         if encoding != "utf-8":
-            raise DelimitedTextError(
-                f"the file starts like {encoding} text but is not: save it as CSV in UTF-8"
-            ) from None
-        text = content.decode("cp1252", errors="replace")
-    return text
+            raise DelimitedTextError(f"the file starts like {encoding} text but is {_NOT_TEXT}") from None
+        return content.decode("cp1252", errors="replace")
 
 
 def _guess_encoding(content: bytes) -> str:
@@ -94,9 +90,9 @@ def _guess_encoding(content: bytes) -> str:
 
 
 def split_table(text: str) -> Table:
-    """Divide text into rows of fields: blank lines and ``#`` comments go, the separator is tab, ``;``, ``,`` or white space."""
+    """Divide text into rows of fields by tab, ``;``, ``,`` or white space; blank lines and ``#`` comments go."""
     if _CONTROL.search(text):
-        raise DelimitedTextError("this is a binary file, not a table of text: save the table as CSV and use that file")
+        raise DelimitedTextError(f"this is a binary file, {_NOT_TEXT}")
     lines = list(enumerate(re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")), start=1))
     lines = [(number, _without_comment(line)) for number, line in lines]
     lines = [(number, line) for number, line in lines if line.strip()]
@@ -107,7 +103,7 @@ def split_table(text: str) -> Table:
         separator = _find_separator([line for _, line in lines])
     rows = tuple(Row(number, _fields(line, separator, number)) for number, line in lines)
     rows = tuple(row for row in rows if any(row.fields))
-    decimal_comma = any(_shows_decimal_comma(field, separator) for row in rows for field in row.fields)
+    decimal_comma = any(_shows_decimal_comma(field) for row in rows for field in row.fields)
     return Table(rows, separator, decimal_comma)
 
 
@@ -125,25 +121,24 @@ def _declared_separator(lines: list[tuple[int, str]]) -> str | None:
 
 def _find_separator(lines: list[str]) -> str | None:
     for separator in "\t;":
-        if 2 * sum(separator in line for line in lines) > len(lines):
+        if 2 * sum(separator in line for line in lines) >= len(lines) > 0:
             return separator
     with_comma = sum("," in line for line in lines)
     spaced = any(_NUMBER_SPACE_NUMBER.match(field.strip()) for line in lines for field in line.split(","))
-    return "," if 2 * with_comma > len(lines) and not spaced else None
+    return "," if 2 * with_comma >= len(lines) and not spaced else None
 
 
 def _fields(line: str, separator: str | None, number: int) -> tuple[str, ...]:
     if separator is None:
         return tuple(field.strip('"') for field in line.split())
     try:
-        return tuple(
-            field.strip() for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
-        )
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     except csv.Error as error:
         raise DelimitedTextError(f"line {number} cannot be divided into fields ({error})") from None
+    return tuple(field.strip() for field in fields)
 
 
-def _shows_decimal_comma(field: str, separator: str | None) -> bool:
+def _shows_decimal_comma(field: str) -> bool:
     field = field.removesuffix("%").strip()
     return bool(_DECIMAL_COMMA.fullmatch(field)) and not _COMMA_GROUPS.fullmatch(field)
 

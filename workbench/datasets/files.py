@@ -21,7 +21,8 @@ def data_dir() -> Path:
     folder = Path(os.environ.get("WORKBENCH_DATA") or Path(__file__).resolve().parents[2] / "data")
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"the workbench's data folder is not at {folder}: run from a checkout, or set WORKBENCH_DATA to the path of its data/ folder"
+            f"the workbench's data folder is not at {folder}: run from a checkout, or set WORKBENCH_DATA to the path of its "
+            "data/ folder"
         )
     return folder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench.datasets._curve_columns import ALIASES, LearningCurveFormatError, find_columns, listed
 from workbench.datasets._delimited_text import (
     DelimitedTextError,
     Row,
@@ -21,101 +22,10 @@ from workbench.datasets._delimited_text import (
     split_table,
 )
 
-MAX_BYTES = 64 * 2**20
+__all__ = ["LearningCurveFormatError", "read_learning_curves"]
+
+MAX_BYTES = 16 * 2**20
 DEFAULT_TASK = "your data"
-
-_ALIASES: dict[str, tuple[str, ...]] = {
-    "n": (
-        *(
-            "n",
-            "n_1",
-            "n_train",
-            "ntrain",
-            "size",
-            "sizes",
-            "train_size",
-            "train_sizes",
-            "size_train",
-            "training_size",
-            "dataset_size",
-        ),
-        *(
-            "samples",
-            "sample",
-            "n_samples",
-            "num_samples",
-            "number_of_samples",
-            "train_samples",
-            "training_samples",
-            "sample_size",
-        ),
-        *(
-            "images",
-            "n_images",
-            "num_images",
-            "number_of_images",
-            "num_train",
-            "examples",
-            "n_examples",
-            "num_examples",
-        ),
-        *("training_examples", "train_examples", "seen_examples", "anchor", "data_size", "training_set_size"),
-    ),
-    "score": (
-        *(
-            "score",
-            "scores",
-            "accuracy",
-            "acc",
-            "top1",
-            "top_1",
-            "top1_accuracy",
-            "top_1_accuracy",
-            "top1_acc",
-            "balanced_accuracy",
-        ),
-        *(
-            "val_acc",
-            "val_accuracy",
-            "valid_acc",
-            "validation_accuracy",
-            "test_acc",
-            "test_accuracy",
-            "val_score",
-            "valid_score",
-        ),
-        *(
-            "score_valid",
-            "score_val",
-            "score_test",
-            "score_mean",
-            "validation_score",
-            "test_score",
-            "mean_test_score",
-            "mean_score",
-        ),
-        *("map", "map50", "ap", "miou", "mean_iou", "iou", "nds", "f1", "auc", "metric", "value"),
-    ),
-    "task": ("task", "dataset", "data_set", "benchmark", "problem", "openmlid"),
-    "seed": ("seed", "random_seed", "run", "repeat", "repetition", "trial", "fold", "split"),
-    "model": ("model", "learner", "architecture", "arch", "method", "estimator", "network"),
-}
-_SCALING_LAW_COLUMNS = {"seen_examples", "loss", "training"}
-
-
-class LearningCurveFormatError(ValueError):
-    """A table of learning curves that cannot be read; the message says what is wrong, where, and what was expected.
-
-    Attributes:
-        row: 1-based line of the text, or None when the whole table is meant.
-        column: name of the column as the person wrote it, or None.
-    """
-
-    def __init__(self, problem: str, *, row: int | None = None, column: str | None = None) -> None:
-        place = ", ".join(filter(None, (row and f"row {row}", column and f"column {shown(column)}")))
-        super().__init__(f"{place}: {problem}" if place else problem)
-        self.row = row
-        self.column = column
 
 
 def read_learning_curves(
@@ -126,22 +36,22 @@ def read_learning_curves(
 ) -> pd.DataFrame:
     r"""Read learning curves from a CSV or TSV file, the bytes of an upload, or pasted text of "n score" pairs.
 
-    Columns are divided by tab, semicolon, comma or white space; lines after ``#`` are comments; a header line may be missing when there
-    are two columns. The columns may carry one of many usual names (``size``, ``n_train``, ``accuracy``, ``mIoU`` ...); a column ``model``
-    or ``learner`` becomes part of the task. A decimal comma and thousands separators are read where they have one meaning only.
-    The benchmark table of "Revisiting neural scaling laws" (Alabdulmohsin et al., NeurIPS 2022; columns Domain, Task, Model, Seen
-    Examples, Loss, Training) is recognised: score = score_scale * (1 - Loss), and a bool column ``training`` marks the rows to fit.
-    The source is only read, never changed.
+    Columns are divided by tab, semicolon, comma or white space; ``#`` starts a comment; the header line may be missing when
+    there are two columns. Many usual names of columns are known (``size``, ``n_train``, ``accuracy``, ``mIoU`` ...); a column
+    ``model`` or ``learner`` becomes part of the task. A decimal comma and thousands separators are read where they have one
+    meaning only. The benchmark table of "Revisiting neural scaling laws" (Alabdulmohsin et al., NeurIPS 2022; columns Domain,
+    Task, Model, Seen Examples, Loss, Training) is recognised: score = score_scale * (1 - Loss), and a bool column
+    ``training`` marks the rows to fit. The source is only read, never changed.
 
     Args:
-        source: a path; the content as bytes; or text (a string that names no file). UTF-8, UTF-16 or Windows-1252.
+        source: a path; the content as bytes (UTF-8, UTF-16 or Windows-1252); or text (a string that names no file).
         score_scale: 100 for percentages, 1 for fractions. Scores are returned as they came.
-        columns: which of the table's columns hold ``n``, ``score``, ``task``, ``seed`` or ``model`` when their names do not tell,
-            as in ``{"score": "score_valid"}``.
+        columns: which of the table's columns hold ``n``, ``score``, ``task``, ``seed`` or ``model`` when their names do not
+            tell, as in ``{"score": "score_valid"}``.
 
     Returns:
-        DataFrame with columns task (str), seed (int64, 0 where none is given), n (int64), score (float64), rows in the order they came;
-        repeated (task, seed, n) are kept as repeats. ``attrs`` holds score_scale and ignored_columns (a tuple of unused columns).
+        DataFrame with columns task (str), seed (int64, 0 where none is given), n (int64), score (float64), rows in the order
+        they came; a repeated (task, seed, n) stays a repeat. ``attrs`` holds ``score_scale`` and ``ignored_columns``, a tuple.
 
     Raises:
         LearningCurveFormatError: the content is not such a table (message, ``row`` and ``column`` say where).
@@ -154,24 +64,26 @@ def read_learning_curves(
     0  your data     0  1000   44.0
     1  your data     0  2000   60.8
     2  your data     0  4000   75.6
-    >>> read_learning_curves(b"size;accuracy\n1000;44,0\n2000;sixty\n")
-    Traceback (most recent call last):
-    ...
-    workbench.datasets.learning_curve_reader.LearningCurveFormatError: row 3, column 'accuracy': 'sixty' is not a number; expected a score such as 71.5
+    >>> try:
+    ...     read_learning_curves(b"size;accuracy\n1000;44,0\n2000;sixty\n")
+    ... except LearningCurveFormatError as error:
+    ...     print(error)
+    row 3, column 'accuracy': 'sixty' is not a number; expected a score such as 71.5
     """
     if score_scale not in (1, 100):
         raise ValueError(f"score_scale must be 100 (percentages) or 1 (fractions), got {score_scale!r}")
     columns = dict(columns or {})
-    if unknown := set(columns) - set(_ALIASES):
-        raise ValueError(f"columns may name {', '.join(_ALIASES)}; got {sorted(unknown)}")
+    if unknown := set(columns) - set(ALIASES):
+        raise ValueError(f"columns may name {', '.join(ALIASES)}; got {sorted(unknown)}")
     try:
         table = split_table(_text(source))
     except DelimitedTextError as error:
         raise LearningCurveFormatError(str(error)) from None
     header, rows = _header_and_rows(table)
-    found = _find_columns(header, columns)
+    found = find_columns(header, columns)
     frame = _frame(table, header, rows, found, score_scale)
-    _check_scale(frame, rows, score_scale, header[found.get("score", found.get("loss", 0))])
+    if "loss" not in found:
+        _check_scale(frame, rows, score_scale, header[found["score"]])
     used = set(found.values())
     frame.attrs["score_scale"] = score_scale
     frame.attrs["ignored_columns"] = tuple(name for index, name in enumerate(header) if index not in used)
@@ -188,113 +100,59 @@ def _text(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> st
         raise TypeError(f"source must be a path, text or bytes, got {type(source).__name__}")
     path = Path(source)
     if path.is_dir():
-        raise LearningCurveFormatError(f"{path} is a folder; expected a CSV or TSV file")
+        raise LearningCurveFormatError(f"{str(path)!r} is a folder; expected a CSV or TSV file")
     if not path.exists():
         raise FileNotFoundError(f"no file of learning curves at {path}")
-    if path.stat().st_size > MAX_BYTES:
+    if (size := path.stat().st_size) > MAX_BYTES:
         raise LearningCurveFormatError(
-            f"{path} has {path.stat().st_size} bytes; a table of learning curves has at most {MAX_BYTES}"
+            f"{str(path)!r} has {size} bytes; a table of learning curves has at most {MAX_BYTES}"
         )
     return decode(path.read_bytes())
 
 
 def _header_and_rows(table: Table) -> tuple[list[str], list[Row]]:
     """Return the column names and the rows below them, all of the header's width."""
+    expected = "expected lines such as '1000 44.0', or a CSV with columns n and score"
     if not table.rows:
-        raise LearningCurveFormatError(
-            "the table is empty; expected lines such as '1000 44.0' or a CSV with columns n and score"
-        )
+        raise LearningCurveFormatError(f"the table is empty; {expected}")
     first, rows = table.rows[0], list(table.rows)
     if any(is_number_like(field) for field in first.fields):
         header = ["n", "score"]
+        _refuse_ambiguous_pairs(table)
         if len(first.fields) > 2:
             raise LearningCurveFormatError(
-                f"{len(first.fields)} fields and no header line; with more than the two columns n and score, a header has to name them "
-                "(and a thousands separator must not be the sign that divides the columns)",
+                f"{len(first.fields)} fields and no header line; only two columns, n and score, can go without one (and the "
+                "sign that divides columns cannot be a thousands separator too)",
                 row=first.line,
             )
     else:
         header, rows = list(first.fields), rows[1:]
-        if len(rows) == 0:
-            raise LearningCurveFormatError(
-                f"there is only one line, {shown(' '.join(header), 60)}, and it holds no number; "
-                "expected an existing file, lines such as '1000 44.0', or a CSV with columns n and score"
-            )
-    _refuse_ambiguous_pairs(table, rows)
+        if not rows:
+            problem = f"the only line, {listed(header)}, holds no number and names no file; {expected}"
+            raise LearningCurveFormatError(problem, row=first.line)
     return header, [_fitted(row, header) for row in rows]
 
 
 def _fitted(row: Row, header: list[str]) -> Row:
+    """Drop empty fields beyond the header, as spreadsheets leave them."""
     fields = row.fields
     while len(fields) > len(header) and not fields[-1]:
         fields = fields[:-1]
     if len(fields) != len(header):
-        names = ", ".join(header)
-        raise LearningCurveFormatError(
-            f"{len(fields)} fields, expected {len(header)} ({shown(names, 80)})", row=row.line
-        )
+        number = f"{len(fields)} field{'s' * (len(fields) != 1)}"
+        raise LearningCurveFormatError(f"{number}, expected {len(header)}: {listed(header)}", row=row.line)
     return Row(row.line, fields)
 
 
-def _refuse_ambiguous_pairs(table: Table, rows: list[Row]) -> None:
-    """``12,000`` alone on each line may be n=12 and score=0, or one number."""
+def _refuse_ambiguous_pairs(table: Table) -> None:
+    """``12,000`` alone on each line, without a header, may be n=12 and score=0, or one number."""
+    rows = table.rows
     if table.separator == "," and all(len(row.fields) == 2 and re.fullmatch("[0-9]{3}", row.fields[1]) for row in rows):
-        text = ",".join(rows[0].fields)
-        problem = f"{shown(text)} can be read as two columns or as one number with a thousands separator: divide the columns by a space or tab"
-        raise LearningCurveFormatError(problem, row=rows[0].line)
-
-
-def _normal(name: str) -> str:
-    """``"Top-1 accuracy (%)"`` -> ``top_1_accuracy``."""
-    name = re.sub(r"[(\[].*?[)\]]|%", "", name).strip()
-    name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def _find_columns(header: list[str], columns: Mapping[str, str]) -> dict[str, int]:
-    """Return the index of each role's column: n, score (or loss and training), and task, seed, model where there are such."""
-    normal = [_normal(name) for name in header]
-    several = [name for name, key in zip(header, normal, strict=True) if re.fullmatch(r"n_?[0-9]+", key)]
-    if len(several) > 1 and "n" not in columns:
+        text = shown(",".join(rows[0].fields))
         raise LearningCurveFormatError(
-            f"columns {', '.join(several)} give the size of several sources; that table belongs to the collection planner, "
-            "this reader takes one column n"
+            f"{text} can be read as two columns or as one number with a thousands separator: divide columns by space or tab",
+            row=rows[0].line,
         )
-    found = {role: header.index(name) for role, name in columns.items() if name in header}
-    if missing := [name for name in columns.values() if name not in header]:
-        raise LearningCurveFormatError(f"no column {shown(missing[0])}; the table has {_listed(header)}")
-    if set(normal) >= _SCALING_LAW_COLUMNS and "score" not in columns:
-        found |= {"loss": normal.index("loss"), "training": normal.index("training")}
-    for role, aliases in _ALIASES.items():
-        if role in found or (role == "score" and "loss" in found):
-            continue
-        index = _match(role, aliases, header, normal)
-        if index is not None:
-            found[role] = index
-    if len(several) == 1 and "n" not in found:
-        found["n"] = header.index(several[0])
-    for role in ("n", "score"):
-        if role not in found and not (role == "score" and "loss" in found):
-            raise LearningCurveFormatError(
-                f"no column for {role} (names such as {', '.join(_ALIASES[role][:6:2])} are known); the table has {_listed(header)}"
-            )
-    return found
-
-
-def _match(role: str, aliases: tuple[str, ...], header: list[str], normal: list[str]) -> int | None:
-    if role in normal and normal.count(role) == 1:
-        return normal.index(role)
-    matches = [index for index, key in enumerate(normal) if key in aliases]
-    if len(matches) > 1:
-        names = _listed([header[index] for index in matches])
-        raise LearningCurveFormatError(
-            f"several columns could be {role}: {names}; say which with columns={{{role!r}: ...}}, or name it {role!r}"
-        )
-    return matches[0] if matches else None
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(shown(name) for name in names[:12]) + (" ..." if len(names) > 12 else "")
 
 
 def _frame(
@@ -303,23 +161,18 @@ def _frame(
     def column(role: str, parse: Callable[[str], object]) -> list:
         return [_parsed(row, header, found[role], parse) for row in rows]
 
-    names = [column(role, str) for role in ("task", "model") if role in found]
-    frame = pd.DataFrame(
-        {
-            "task": [" / ".join(filter(None, parts)) or DEFAULT_TASK for parts in zip(*names, strict=True)]
-            if names
-            else DEFAULT_TASK,
-            "seed": pd.Series(column("seed", _seed) if "seed" in found else [0] * len(rows), dtype="int64"),
-            "n": pd.Series(column("n", lambda field: parse_count(field, table)), dtype="int64"),
-        }
-    )
+    tasks = [DEFAULT_TASK] * len(rows)
+    if names := [column(role, str) for role in ("task", "model") if role in found]:
+        tasks = [" / ".join(filter(None, parts)) or DEFAULT_TASK for parts in zip(*names, strict=True)]
+    seeds = column("seed", _seed) if "seed" in found else [0] * len(rows)
+    sizes = column("n", lambda field: parse_count(field, table))
+    data = {"task": tasks, "seed": seeds, "n": sizes}
     if "loss" in found:
-        losses = column("loss", lambda field: _error_rate(field, table))
-        frame["score"] = [score_scale * (1 - loss) for loss in losses]
-        frame["training"] = column("training", _flag)
+        data["score"] = [score_scale * (1 - loss) for loss in column("loss", lambda field: _error_rate(field, table))]
+        data["training"] = column("training", _flag)
     else:
-        frame["score"] = column("score", lambda field: _score(field, table, score_scale))
-    return frame.astype({"task": "str", "score": "float64"})
+        data["score"] = column("score", lambda field: _score(field, table, score_scale))
+    return pd.DataFrame(data).astype({"task": "str", "seed": "int64", "n": "int64", "score": "float64"})
 
 
 def _parsed(row: Row, header: list[str], index: int, parse: Callable[[str], object]) -> object:
@@ -339,9 +192,7 @@ def _seed(field: str) -> int:
 def _score(field: str, table: Table, score_scale: float) -> float:
     if field.endswith("%"):
         if score_scale != 100:
-            raise DelimitedTextError(
-                f"{shown(field)} is a percentage, but score_scale=1 asks for fractions; use score_scale=100"
-            )
+            raise DelimitedTextError(f"{shown(field)} is a percentage: use score_scale=100, not 1")
         field = field.removesuffix("%").strip()
     return parse_decimal(field, table, "a score such as 71.5" if score_scale == 100 else "a score such as 0.715")
 
@@ -362,14 +213,15 @@ def _flag(field: str) -> bool:
 def _check_scale(frame: pd.DataFrame, rows: list[Row], score_scale: float, column: str) -> None:
     over = frame.index[frame["score"] > score_scale]
     if len(over):
-        score, row = frame.at[over[0], "score"], rows[over[0]].line
         hint = "; for percentages use score_scale=100" if score_scale == 1 else ""
-        raise LearningCurveFormatError(f"score {score:g} is above {score_scale:g}{hint}", row=row, column=column)
-    if score_scale == 100 and "training" not in frame:
-        for task, best in frame.groupby("task", sort=False)["score"].max().items():
-            if best <= 1:
-                raise LearningCurveFormatError(
-                    f"no score of {shown(str(task))} is above 1, so they look like fractions, but score_scale=100 asks for percentages: "
-                    "use score_scale=1, or multiply the scores by 100",
-                    column=column,
-                )
+        problem = f"score {frame.at[over[0], 'score']:g} is above {score_scale:g}{hint}"
+        raise LearningCurveFormatError(problem, row=rows[over[0]].line, column=column)
+    if score_scale == 1:
+        return
+    for task, best in frame.groupby("task", sort=False)["score"].max().items():
+        if best <= 1:
+            raise LearningCurveFormatError(
+                f"no score of {shown(str(task))} is above 1, so they look like fractions, but score_scale=100 means "
+                "percentages: use score_scale=1, or multiply the scores by 100",
+                column=column,
+            )

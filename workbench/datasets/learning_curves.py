@@ -30,9 +30,9 @@ FULL_SIZES = MappingProxyType(
 def published_curves(task: str | None = None) -> pd.DataFrame:
     """Return the six learning curves that Mahmood et al. measured: columns task, n (int64), score (float64), source.
 
-    Scores are percentages: top-1 accuracy (CIFAR-10, CIFAR-100, ImageNet), mAP (VOC), mIoU (BDD100K, nuScenes bird's-eye view). One seed
-    each, recovered from the vector drawing of Figure 5 of "Optimizing Data Collection for Machine Learning" (NeurIPS 2022), which is
-    accurate to about 0.01 points. Rows are sorted by n within a task.
+    Scores are percentages: top-1 accuracy (CIFAR-10, CIFAR-100, ImageNet), mAP (VOC), mIoU (BDD100K, nuScenes bird's-eye
+    view). One seed each, recovered from the vector drawing of Figure 5 of "Optimizing Data Collection for Machine Learning"
+    (NeurIPS 2022), to about 0.01 points. Rows are sorted by n within a task.
 
     Args:
         task: one of ``FULL_SIZES``; all six when None.
@@ -59,19 +59,20 @@ def lcdb_curves(
 ) -> pd.DataFrame:
     """Return learning curves of LCDB 1.0 (248 OpenML data sets x 20 scikit-learn learners), averaged over its splits.
 
-    Columns: openmlid (int64), dataset (name; ``openml-<id>`` where the database has none), learner (class name without its module),
-    n (training samples, int64), score_mean (test accuracy in percent), score_std (sample standard deviation over splits, percentage
-    points; NaN for one split), splits (int64). The database holds up to 25 splits for most curves and up to 125 for some.
+    Columns: openmlid (int64), dataset (name; ``openml-<id>`` where the database has none), learner (class name without its
+    module), n (training samples, int64), score_mean (test accuracy in percent), score_std (sample standard deviation over
+    splits, in points; NaN for one split), splits (int64; 25 for most sizes, fewer where runs failed, up to 125 for some).
 
     Source: Mohr, Viering, Loog, van Rijn, "LCDB 1.0", ECML PKDD 2022; Python package lcdb 0.1.0, MIT licence.
 
     Args:
-        dataset: OpenML id or name, or several; all when None.
+        dataset: OpenML id or name, or several; all when None. Some names belong to several ids ("car"): give the id.
         learner: learner's name, or several; all when None.
         min_points: keep only curves with at least this many sizes.
 
     Raises:
-        ValueError: a data set or learner that the extract does not hold (the message offers the nearest names).
+        ValueError: a data set or learner that the extract does not hold (the message offers the nearest names), or a
+            name that belongs to several ids.
 
     >>> curve = lcdb_curves("Fashion-MNIST", "RandomForestClassifier")
     >>> curve.loc[curve["n"].isin([16, 60000]), "score_mean"].round(1).tolist()
@@ -105,9 +106,11 @@ def _as_list(value: int | str | Iterable[int | str]) -> list[int | str]:
 
 def _dataset_id(frame: pd.DataFrame, dataset: int | str) -> int:
     column = "dataset" if isinstance(dataset, str) else "openmlid"
-    found = frame.loc[frame[column] == dataset, "openmlid"]
-    if len(found):
-        return int(found.iloc[0])
+    found = frame.loc[frame[column] == dataset, "openmlid"].unique()
+    if len(found) > 1:
+        raise ValueError(f"data set name {dataset!r} belongs to the OpenML ids {', '.join(map(str, found))}: give one")
+    if len(found) == 1:
+        return int(found[0])
     near = difflib.get_close_matches(str(dataset), frame[column].astype(str).unique(), n=5, cutoff=0.4)
     hint = f"; near: {', '.join(near)}" if near else ""
     raise ValueError(f"data set {dataset!r} is not among the {frame['openmlid'].nunique()} of LCDB{hint}")

@@ -1,0 +1,90 @@
+"""Which column of a person's table is the size, the score, the task, the seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from workbench.datasets._delimited_text import shown
+
+_SIZE_NAMES = """
+n n_1 n_train ntrain num_train size sizes train_size train_sizes size_train training_size training_set_size
+data_size dataset_size sample_size samples sample n_samples num_samples number_of_samples train_samples
+training_samples images n_images num_images number_of_images examples n_examples num_examples train_examples
+training_examples seen_examples anchor
+"""
+_SCORE_NAMES = """
+score accuracy mean_score acc miou scores map top1 top_1 top1_accuracy top_1_accuracy top1_acc balanced_accuracy
+val_acc val_accuracy valid_acc validation_accuracy test_acc test_accuracy val_score valid_score validation_score
+test_score score_valid score_val score_test score_mean mean_test_score map50 ap mean_iou iou nds f1 auc metric value
+"""
+ALIASES: dict[str, tuple[str, ...]] = {
+    "n": tuple(_SIZE_NAMES.split()),
+    "score": tuple(_SCORE_NAMES.split()),
+    "task": ("task", "dataset", "data_set", "benchmark", "problem", "openmlid"),
+    "seed": ("seed", "random_seed", "run", "repeat", "repetition", "trial", "fold", "split"),
+    "model": ("model", "learner", "architecture", "arch", "method", "estimator", "network"),
+}
+_SCALING_LAW_COLUMNS = {"seen_examples", "loss", "training"}
+
+
+class LearningCurveFormatError(ValueError):
+    """A table of learning curves that cannot be read; the message says what is wrong, where, and what was expected.
+
+    Attributes:
+        row: 1-based line of the text, or None when the whole table is meant.
+        column: name of the column as the person wrote it, or None.
+    """
+
+    def __init__(self, problem: str, *, row: int | None = None, column: str | None = None) -> None:
+        place = ", ".join(filter(None, (row and f"row {row}", column and f"column {shown(column)}")))
+        super().__init__(f"{place}: {problem}" if place else problem)
+        self.row = row
+        self.column = column
+
+
+def find_columns(header: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Return the index of each role's column: n; score, or loss and training; task, seed and model where there are such."""
+    normal = [_normal(name) for name in header]
+    sources = [name for name, key in zip(header, normal, strict=True) if re.fullmatch(r"n_?[0-9]+", key)]
+    if len(sources) > 1 and "n" not in columns:
+        raise LearningCurveFormatError(
+            f"columns {listed(sources)} give the sizes of several sources; such a table belongs to the collection planner, "
+            "this reader takes one column n"
+        )
+    if missing := [name for name in columns.values() if name not in header]:
+        raise LearningCurveFormatError(f"no column {shown(missing[0])}; the table has {listed(header)}")
+    found = {role: list(header).index(name) for role, name in columns.items()}
+    if set(normal) >= _SCALING_LAW_COLUMNS and "score" not in columns:
+        found |= {"loss": normal.index("loss"), "training": normal.index("training")}
+    for role in ALIASES:
+        if role not in found and not (role == "score" and "loss" in found):
+            found |= _match(role, header, normal)
+    for role in ("n", "score"):
+        if role not in found and not (role == "score" and "loss" in found):
+            known = ", ".join(ALIASES[role][:6:2])
+            raise LearningCurveFormatError(f"no column for {role} (such as {known}); the table has {listed(header)}")
+    return found
+
+
+def _match(role: str, header: Sequence[str], normal: Sequence[str]) -> dict[str, int]:
+    """The role's own name wins; otherwise one alias may occur."""
+    matches = [index for index, key in enumerate(normal) if key == role]
+    matches = matches or [index for index, key in enumerate(normal) if key in ALIASES[role]]
+    if len(matches) > 1:
+        names = listed([header[index] for index in matches])
+        raise LearningCurveFormatError(
+            f"several columns could be {role}: {names}; say which with columns={{{role!r}: ...}}"
+        )
+    return {role: matches[0]} if matches else {}
+
+
+def _normal(name: str) -> str:
+    """``"Top-1 accuracy (%)"`` -> ``top_1_accuracy``."""
+    name = re.sub(r"[(\[].*?[)\]]|%", "", name[:200]).strip()
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return up to twelve names, quoted."""
+    return ", ".join(shown(name) for name in names[:12]) + (" ..." if len(names) > 12 else "")

