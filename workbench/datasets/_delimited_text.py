@@ -102,6 +102,11 @@ def split_table(text: str) -> Table:
     else:
         separator = _find_separator([line for _, line in lines])
     rows = tuple(Row(number, _fields(line, separator, number)) for number, line in lines)
+    if len(rows) > 1 and len(rows[0].fields) != len(rows[1].fields):
+        number, line = lines[0]
+        header = _fields(line, _find_separator([line]), number)
+        if len(header) == len(rows[1].fields):  # a header typed by hand above rows that were pasted
+            rows = (Row(number, header), *rows[1:])
     rows = tuple(row for row in rows if any(row.fields))
     decimal_comma = any(_shows_decimal_comma(field) for row in rows for field in row.fields)
     return Table(rows, separator, decimal_comma)
