@@ -1,5 +1,6 @@
 """Scaling laws and data requirement (Mahmood et al., CVPR 2022): how many samples does a target score need?"""
 
+from workbench.estimators.advice import next_sizes
 from workbench.estimators.broken import BrokenPowerLaw
 from workbench.estimators.collection import (
     Correction,
@@ -39,6 +40,7 @@ __all__ = [
     "ScalingCurve",
     "Trajectories",
     "diagnose",
+    "next_sizes",
     "simulate_collection",
     "simulate_many",
     "tune_correction",

@@ -91,7 +91,7 @@ def simulate_collection(
     initial_size: int,
     rounds: int,
     *,
-    subsets: int = 5,
+    subsets: int | ArrayLike = 5,
     min_step: int = 1,
     max_size: float | None = None,
 ) -> pd.DataFrame:
@@ -106,7 +106,8 @@ def simulate_collection(
         target: the score to reach.
         initial_size: samples owned at the start.
         rounds: most orders.
-        subsets: nested subsets of the initial data measured before the first order, at ``initial_size (i+1)/subsets``.
+        subsets: nested subsets of the initial data measured before the first order: how many, at ``initial_size (i+1)/subsets``,
+            or their sizes, of which the last is ``initial_size``.
         min_step: least order, in samples.
         max_size: most samples ever owned, default 50 times the oracle's largest size; infinite estimates stop there.
 
@@ -150,7 +151,7 @@ def simulate_many(
     initial_size: int,
     rounds: int,
     *,
-    subsets: int = 5,
+    subsets: int | ArrayLike = 5,
     min_step: int = 1,
     max_size: float | None = None,
 ) -> Trajectories:
@@ -160,12 +161,14 @@ def simulate_many(
     a longer game are the game of ``t`` rounds.
     """
     curve, direction = estimator.curve_class(), estimator.direction
-    _check_game(initial_size, rounds, subsets, min_step)
+    starts = _start_sizes(subsets, initial_size)
+    _check_game(initial_size, rounds, len(starts), min_step)
+    subsets = len(starts)
     percent = 100.0 / estimator.score_scale
     limit = 50.0 * oracle.full_size if max_size is None else max_size
     count, points = len(targets), subsets + rounds
     sizes, scores = np.full((count, points), np.nan), np.full((count, points), np.nan)
-    sizes[:, :subsets] = initial_size * np.arange(1, subsets + 1) / subsets
+    sizes[:, :subsets] = starts
     scores[:, :subsets] = oracle.score(sizes[0, :subsets])
     estimates = np.full((count, rounds), np.nan)
     sign, upward = (1.0, lambda s: s) if direction == "max" else (-1.0, lambda s: estimator.score_scale - s)
@@ -192,6 +195,15 @@ def simulate_many(
 def _fit_rows(curve: type[ScalingCurve], sizes: Array, percent: Array, weights: str) -> Array:
     row = rank_weights(weights, sizes.shape[1])
     return curve.fit_batch(sizes, percent, np.broadcast_to(row, sizes.shape))
+
+
+def _start_sizes(subsets: int | ArrayLike, initial_size: int) -> Array:
+    if np.ndim(subsets) == 0:
+        return initial_size * np.arange(1, int(subsets) + 1) / int(subsets)
+    starts = check_sizes(subsets)
+    if np.any(np.diff(starts) <= 0) or starts[-1] != initial_size:
+        raise ValueError(f"subsets must increase and end at initial_size={initial_size}, got {starts.tolist()}")
+    return starts
 
 
 def _check_game(initial_size: int, rounds: int, subsets: int, min_step: int) -> None:
@@ -228,7 +240,7 @@ def tune_correction(
     rounds: int,
     *,
     step: float = 0.25,
-    subsets: int = 5,
+    subsets: int | ArrayLike = 5,
     min_step: int = 1,
 ) -> Correction:
     """Find the smallest tau (in steps of ``step`` score units) with which every target is met within ``rounds`` rounds.

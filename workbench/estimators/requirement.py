@@ -172,7 +172,7 @@ class DataRequirementEstimator(BaseEstimator):
             size=size,
             order=max(size - owned, 0.0),
             interval=(min(by_curve.values()), max(by_curve.values())),
-            bootstrap_interval=self._bootstrap_interval(aim, n_boot) if n_boot else None,
+            bootstrap_interval=self._bootstrap_interval(target, n_boot) if n_boot else None,
             by_curve=by_curve,
             cost_of_one_point=self.cost_of_one_point(size),
             status=status,
@@ -188,17 +188,21 @@ class DataRequirementEstimator(BaseEstimator):
         slope = np.diff(self.curve_.predict([size - step, size + step]))[0] / (2 * step)
         return float(1 / slope) if slope > 0 else float("nan")
 
-    def bootstrap_sizes(self, aim: float, n_boot: int = 500) -> Array:
-        """Return (n_boot,) requirements of ``aim`` over resamples of the points; ``inf`` where a resample never gets there.
+    def bootstrap_sizes(self, target: float, n_boot: int = 500) -> Array:
+        """Return (n_boot,) requirements of ``target`` over resamples of the points; ``inf`` where one never gets there."""
+        return self.bootstrap_fits(target, n_boot)[1]
+
+    def bootstrap_fits(self, target: float, n_boot: int = 500) -> tuple[Array, Array]:
+        """Return coefficients (n_boot, p) and requirements (n_boot,) of ``target`` over resamples of the points.
 
         Resamples with fewer than three distinct sizes do not determine the curve and are drawn again.
         """
         counts = bootstrap_counts(self.sizes_, n_boot, np.random.default_rng(self.seed))
         percent = 100.0 / self.score_scale
         scores = np.broadcast_to(self._upward(self.scores_) * percent, counts.shape)
-        curve = self.curve_class()
+        curve, aim = self.curve_class(), float(self._upward(target)) + self.correction
         coefficients = curve.fit_batch(self.sizes_, scores, counts * self.sample_weight_)
-        return curve.invert(coefficients, np.full(n_boot, aim * percent))
+        return coefficients, curve.invert(coefficients, np.full(n_boot, aim * percent))
 
     def curve_class(self) -> type[ScalingCurve]:
         """Return the class that ``curve`` names.
@@ -212,8 +216,8 @@ class DataRequirementEstimator(BaseEstimator):
             raise ValueError(f"curve must be one of {list(CURVES)}, got {self.curve!r}")
         return CURVES[self.curve]
 
-    def _bootstrap_interval(self, aim: float, n_boot: int) -> tuple[float, float]:
-        low, high = np.quantile(self.bootstrap_sizes(aim, n_boot), [0.05, 0.95], method="inverted_cdf")
+    def _bootstrap_interval(self, target: float, n_boot: int) -> tuple[float, float]:
+        low, high = np.quantile(self.bootstrap_sizes(target, n_boot), [0.05, 0.95], method="inverted_cdf")
         return float(low), float(high)
 
     def _upward(self, scores: ArrayLike) -> Array:

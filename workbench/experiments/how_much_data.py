@@ -5,10 +5,12 @@ Mahmood et al., CVPR 2022.  Claims C1-C5 are numbered as in the notebook's table
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ from workbench.estimators import (
     tune_correction,
 )
 from workbench.estimators._search import Array
-from workbench.experiments.results import COLUMNS
+from workbench.experiments.results import COLUMNS, load_results
 from workbench.training import CancelToken, Progress, no_progress
 
 SUBSETS = {"CIFAR-10": 5, "CIFAR-100": 5, "ImageNet": 4, "VOC": 4, "BDD100K": 5, "nuScenes": 5}
@@ -39,6 +41,8 @@ PUBLISHED_TARGETS = {
     "nuScenes": (21, 31),
 }
 """First and last target of the published sweeps, in score points."""
+
+SCORE_NAMES = {"VOC": "mAP (%)", "BDD100K": "mIoU (%)", "nuScenes": "BEV mIoU (%)"}
 
 PAPER_IMAGENET = {"power": 585_000, "log": 622_000, "root": 697_000, "arctan": 1_020_000}
 """Figure 1: answers for 67 % on ImageNet from half of the data; the truth there is 900 000."""
@@ -82,42 +86,104 @@ class HowMuchDataConfig:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
-    """A finished task: its true curve, and the data set size from which the collection starts."""
+    """A learning curve to play with: what was measured, and how much of it is owned at the start.
+
+    Attributes:
+        name: for a person.
+        points: columns ``seed``, ``n`` and ``score`` (percent, higher is better), sorted by ``n``.
+        subsets: number of distinct sizes owned at the start.
+        sweep: first and last target of the published sweep; by default all that the curve reaches.
+        score_name: name and unit of the score.
+    """
 
     name: str
-    oracle: LearningCurveOracle
+    points: pd.DataFrame
     subsets: int
-    targets: Array
-    published_targets: Array
+    sweep: tuple[int, int] | None = None
+    score_name: str = "Score (%)"
+
+    @cached_property
+    def oracle(self) -> LearningCurveOracle:
+        """The true curve: the mean over seeds."""
+        return LearningCurveOracle(self.points["n"], self.points["score"])
+
+    @property
+    def start_sizes(self) -> Array:
+        """Sizes measured before the first order."""
+        return self.oracle.sizes[: self.subsets]
 
     @property
     def initial_size(self) -> int:
         """Samples owned at the start."""
-        return int(self.oracle.sizes[self.subsets - 1])
+        return int(self.start_sizes[-1])
+
+    @cached_property
+    def targets(self) -> Array:
+        """The integers above every score owned that the curve reaches."""
+        scores = self.oracle.scores
+        return np.arange(np.floor(scores[: self.subsets].max()) + 1, np.floor(scores.max()) + 1)
 
     @property
+    def published_targets(self) -> Array:
+        """Those of :attr:`targets` that the published sweep holds."""
+        low, high = self.sweep or (-np.inf, np.inf)
+        return self.targets[(self.targets >= low) & (self.targets <= high)]
+
+    @cached_property
     def truth(self) -> Array:
-        """Smallest sufficient size of each of ``targets``."""
+        """Smallest sufficient size of each of :attr:`targets`."""
         return np.array([self.oracle.required_size(target) for target in self.targets])
+
+    def with_seeds(self, count: int) -> Task:
+        """Return the task as the first ``count`` seeds alone would have shown it."""
+        seeds = sorted(self.points["seed"].unique())[:count]
+        return replace(self, points=self.points[self.points["seed"].isin(seeds)])
+
+    def with_subsets(self, subsets: int) -> Task:
+        """Return the task with another number of sizes owned at the start."""
+        return replace(self, subsets=subsets)
+
+
+def make_task(name: str, points: pd.DataFrame, **facts: Any) -> Task:
+    """Return a task of measured points; a tenth of the largest size is owned, and at least four distinct sizes.
+
+    Args:
+        name: for a person.
+        points: columns ``n`` and ``score`` (percent, higher is better), and ``seed`` where there are several.
+        **facts: other fields of :class:`Task`.
+    """
+    points = points if "seed" in points else points.assign(seed=0)
+    points = points[["seed", "n", "score"]].sort_values("n", kind="stable").reset_index(drop=True)
+    sizes = np.unique(points["n"])
+    tenth = int(np.searchsorted(sizes, 0.1 * sizes[-1], side="right"))
+    return Task(name, points, min(max(tenth, 4), len(sizes)), **facts)
 
 
 @cache
 def load_task(name: str) -> Task:
-    """Return one of the six published tasks; its targets are the integers above the initial score that the curve reaches."""
-    frame = published_curves(name)
-    oracle = LearningCurveOracle(frame["n"], frame["score"])
-    subsets = SUBSETS[name]
-    first = np.floor(oracle.scores[:subsets].max()) + 1
-    low, high = PUBLISHED_TARGETS[name]
-    return Task(
-        name,
-        oracle,
-        subsets,
-        np.arange(first, np.floor(oracle.scores.max()) + 1),
-        np.arange(max(first, low), high + 1.0),
+    """Return one of the six published tasks."""
+    return replace(
+        make_task(name, published_curves(name)),
+        subsets=SUBSETS[name],
+        sweep=PUBLISHED_TARGETS[name],
+        score_name=SCORE_NAMES.get(name, "Top-1 accuracy (%)"),
     )
+
+
+def catalogue() -> dict[str, Task]:
+    """Return every learning curve that ships with the workbench: the published six, those measured here, and some of LCDB."""
+    tasks = {name: load_task(name) for name in SUBSETS}
+    with contextlib.suppress(FileNotFoundError):
+        for (task, learner), points in load_results("learning_curves").groupby(["task", "learner"], sort=False):
+            name = f"{task}, {learner} (measured here)"
+            tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
+    for dataset, learner in WELL_BEHAVED + ILL_BEHAVED:
+        name = f"LCDB: {dataset}, {learner}"
+        points = lcdb_curves(dataset, learner).rename(columns={"score_mean": "score"})
+        tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
+    return tasks
 
 
 def run(
@@ -231,6 +297,25 @@ def corrected(config: HowMuchDataConfig) -> Iterator[Row]:
                 yield _row("C4", setting, "largest ratio", games["ratio"].max(), "collected / needed")
 
 
+def correction_matrix(config: HowMuchDataConfig, curves: tuple[str, ...] = PUBLISHED_FAMILY) -> pd.DataFrame:
+    """Learn tau on every task and use it on every other, for every function and number of rounds.
+
+    Returns:
+        One row a cell: ``curve``, ``rounds``, ``learned_on``, ``used_on``, ``tau``, ``failures`` (% of targets), ``largest_ratio``.
+    """
+    rows = []
+    for curve in curves:
+        for rounds in config.rounds:
+            for learned_on in config.tasks:
+                tau = task_correction(learned_on, curve, rounds, config.weights, config.min_step)
+                for task in map(load_task, config.tasks):
+                    games = play(task, curve, config, rounds=rounds, correction=tau, targets=task.published_targets)
+                    failures = 100 * (1 - games["met"].mean())
+                    rows.append((curve, rounds, learned_on, task.name, tau, failures, games["ratio"].max()))
+    columns = ["curve", "rounds", "learned_on", "used_on", "tau", "failures", "largest_ratio"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def interval_coverage(config: HowMuchDataConfig) -> Iterator[Row]:
     """C5: the smallest and largest answer of the four functions bracket the requirement when only one round is possible."""
     low_held, high_held = {}, {}
@@ -309,16 +394,16 @@ def judge_lcdb(weights: str = "uniform", share: float = 0.1, least: int = 5) -> 
     point or more.  The target is the middle between the best known score and the best later score.
 
     Returns:
-        One row a curve: ``dataset``, ``learner``, ``ill_behaved`` (from the known points alone), ``needed``, and
+        One row a curve: ``openmlid``, ``learner``, ``ill_behaved`` (from the known points alone), ``needed``, and
         ``<curve>_answer`` and ``<curve>_rmse`` of each published function.
     """
     groups = []
-    for (dataset, learner), frame in lcdb_curves().groupby(["dataset", "learner"], sort=False):
+    for (openmlid, learner), frame in lcdb_curves().groupby(["openmlid", "learner"], sort=False):
         sizes, scores = frame["n"].to_numpy(float), frame["score_mean"].to_numpy()
         known = int(np.searchsorted(sizes, share * sizes[-1], side="right"))
         if known < least or len(sizes) - known < 3 or scores[known:].max() < scores[:known].max() + 0.5:
             continue
-        groups.append((dataset, learner, sizes, scores, known))
+        groups.append((openmlid, learner, sizes, scores, known))
     width = max(known for *_, known in groups)
     sizes, scores, row_weights = (np.zeros((len(groups), width)) for _ in range(3))
     for index, (_, _, n, v, known) in enumerate(groups):
@@ -329,7 +414,7 @@ def judge_lcdb(weights: str = "uniform", share: float = 0.1, least: int = 5) -> 
     targets = np.array([(v[:known].max() + v[known:].max()) / 2 for _, _, _, v, known in groups])
     table = pd.DataFrame(
         {
-            "dataset": [group[0] for group in groups],
+            "openmlid": [group[0] for group in groups],
             "learner": [group[1] for group in groups],
             "needed": [oracle.required_size(target) for oracle, target in zip(oracles, targets, strict=True)],
         }
@@ -373,7 +458,7 @@ def play(
         np.full(len(targets), correction),
         task.initial_size,
         rounds,
-        subsets=task.subsets,
+        subsets=task.start_sizes,
         min_step=min_step(task, config.min_step),
     )
     collected = np.nanmax(path.sizes, axis=1)
@@ -406,7 +491,7 @@ def task_correction(task_name: str, curve: str, rounds: int, weights: str = "uni
         task.published_targets,
         task.initial_size,
         rounds,
-        subsets=task.subsets,
+        subsets=task.start_sizes,
         min_step=min_step(task, share),
     )
     return tuned.correction

@@ -76,10 +76,11 @@ def _template() -> go.layout.Template:
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
-            "y": 1.02,
+            "y": 0,
             "yanchor": "bottom",
+            "yref": "container",  # however many rows it takes, the plot makes room for it below the axis title
         },
-        margin={"l": 56, "r": 20, "t": 76, "b": 48},
+        margin={"l": 56, "r": 20, "t": 48, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         title={"font": {"size": 15}, "x": 0, "xref": "paper", "y": 1, "yanchor": "top", "pad": {"t": 12, "b": 6}},

@@ -37,25 +37,32 @@ function nameForScreenReaders(panel) {
   }
 }
 
+function fillWidth(panel, widths) {
+  let changed = false;
+  for (const plot of panel.querySelectorAll(".js-plotly-plot")) {
+    if (!plot.querySelector(".main-svg") || plot.clientWidth === 0 || plot.clientWidth === widths.get(plot)) continue;
+    widths.set(plot, plot.clientWidth);
+    changed = true;
+  }
+  if (changed) requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+}
+
 function render({ el }) {
-  let resizes, changes, width = 0, waiting = false;
+  const widths = new WeakMap();
+  let resizes, changes, waiting = false;
   const later = setInterval(() => {
     const panel = el.closest(".workbench-panel");
     if (!panel) return;
     clearInterval(later);
-    resizes = new ResizeObserver(() => {
-      if (panel.clientWidth === width || panel.clientWidth === 0) return;
-      width = panel.clientWidth;
-      requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
-    });
+    resizes = new ResizeObserver(() => fillWidth(panel, widths));
     resizes.observe(panel);
+    const look = () => { waiting = false; nameForScreenReaders(panel); fillWidth(panel, widths); };
     changes = new MutationObserver(() => {
-      if (waiting) return;
+      if (!waiting) setTimeout(look, 200);
       waiting = true;
-      setTimeout(() => { waiting = false; nameForScreenReaders(panel); }, 300);
     });
     changes.observe(panel, { childList: true, subtree: true });
-    nameForScreenReaders(panel);
+    look();
   }, 50);
   return () => { clearInterval(later); resizes?.disconnect(); changes?.disconnect(); };
 }
@@ -69,11 +76,14 @@ _STYLE = (
 .workbench-panel { width: 100%; max-width: 100%; overflow: hidden; }
 .workbench-panel .workbench-row { flex-flow: row wrap; align-items: center; gap: 2px 16px; overflow: hidden; }
 .workbench-panel .workbench-row:empty { display: none; }
+.workbench-panel .workbench-row > * { max-width: 100%; }
 .workbench-panel .widget-label { max-width: none; }
+.workbench-panel .slider-container { min-width: 110px; }
 .workbench-panel .workbench-status { min-height: 24px; }
 .workbench-panel .workbench-status .widget-html-content { line-height: 1.5; overflow-wrap: anywhere; white-space: normal; }
 .workbench-panel .workbench-say { color: var(--jp-content-font-color1, inherit); border-left: 3px solid; padding-left: 8px; }
 .workbench-panel .js-plotly-plot { width: 100%; }
+.workbench-panel .widget-tab-contents { background: transparent; }
 """
 )
 

@@ -148,7 +148,7 @@ class Controls:
             kind = widgets.FloatRangeSlider
         elif log:
             kind = widgets.FloatLogSlider
-        layout = widgets.Layout(flex="1 1 300px", max_width="460px", min_width="240px", width="auto")
+        layout = widgets.Layout(flex="1 1 320px", max_width="480px", width="auto")
         control = kind(**options, **self._words(name, description, unit, tooltip), layout=layout)
         check = pair_check(min, max, unit) if pair else number_check(min, max, unit)
         return self._link_control(name, control, check, place, convert=round if whole else None)

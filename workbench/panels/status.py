@@ -54,7 +54,7 @@ class StatusLine(widgets.HTML):
     """An HTML widget that shows the last message; signs and words carry the level, not colour alone."""
 
     def __init__(self) -> None:
-        super().__init__(layout=widgets.Layout(width="100%"))
+        super().__init__()
         self.add_class("workbench-status")
         self.messages: list[Message] = []
         self.level = ""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from workbench.panels.controls import AS_WIDE_AS_TEXT
+from workbench.panels.views import row
 
 
 def size_text(count: int) -> str:
@@ -48,13 +49,13 @@ def upload_button(
     return button
 
 
-def paste_box(receive: Callable[[str, bytes], None], name: str, placeholder: str) -> widgets.VBox:
+def paste_box(receive: Callable[[str, bytes], None], name: str, placeholder: str) -> widgets.HBox:
     """Return a text area whose button hands the text over as a file called ``name``."""
-    area = widgets.Textarea(placeholder=placeholder, layout=widgets.Layout(width="100%", height="96px"))
+    area = widgets.Textarea(placeholder=placeholder, layout=widgets.Layout(flex="1 1 300px", height="64px"))
     use = widgets.Button(description="Use this text", tooltip="Read the pasted text as if it were a file")
     use.layout.width = "auto"
     use.on_click(lambda _: receive(name, area.value.encode()))
-    return widgets.VBox([area, use], layout=widgets.Layout(width="100%"))
+    return row([area, use])
 
 
 def path_box(receive: Callable[[str], None], description: str, placeholder: str) -> widgets.HBox:
@@ -65,10 +66,7 @@ def path_box(receive: Callable[[str], None], description: str, placeholder: str)
     use = widgets.Button(description="Load", tooltip="Read this path on the machine where the kernel runs")
     use.layout.width = "auto"
     use.on_click(lambda _: receive(line.value))
-    line.continuous_update = False
-    row = widgets.HBox([line, use], layout=widgets.Layout(width="100%"))
-    row.add_class("workbench-row")
-    return row
+    return row([line, use])
 
 
 class Uploads:

@@ -25,7 +25,7 @@ class View:
 
 def row(children: Sequence[widgets.Widget]) -> widgets.HBox:
     """Return a row that wraps on a narrow window."""
-    box = widgets.HBox(list(children), layout=widgets.Layout(width="100%"))
+    box = widgets.HBox(list(children))
     box.add_class("workbench-row")
     return box
 
@@ -37,7 +37,7 @@ class Views(widgets.Tab):
     """
 
     def __init__(self) -> None:
-        super().__init__(layout=widgets.Layout(width="100%"))
+        super().__init__()
         self.views: dict[str, View] = {}
 
     def add(self, view: View) -> None:
@@ -49,7 +49,7 @@ class Views(widgets.Tab):
         if view.title in self.views:
             raise ValueError(f"view title must be new, got {view.title!r} twice")
         self.views[view.title] = view
-        self.children = [*self.children, widgets.VBox(layout=widgets.Layout(width="100%"))]
+        self.children = [*self.children, widgets.VBox()]
         self.titles = list(self.views)
 
     def fill(self, title: str) -> None:

@@ -1,0 +1,477 @@
+"""Figures of "How Much More Data Do I Need?": fitted curves, the error amplifier, rounds, ratios, tau and the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from workbench.figures.theme import DIVERGING, GRID, ROLES, TEMPLATE, TEXT, new_figure, series_style
+
+Array = NDArray[np.float64]
+
+CURVE_ORDER = ("power", "arctan", "log", "root", "power_saturating")
+"""A function keeps its colour, dash and marker in every figure."""
+
+
+@dataclass(frozen=True)
+class FittedCurve:
+    """One fitted function as a figure shows it.
+
+    Attributes:
+        name: a name of ``CURVES``.
+        grid: (g,) sizes at which it is drawn.
+        scores: (g,) fitted scores there.
+        point_cost: (g,) samples that one more score point costs there, ``nan`` where the fit is flat.
+        answer: the size at which it reaches the target, ``inf`` if never.
+    """
+
+    name: str
+    grid: Array
+    scores: Array
+    point_cost: Array
+    answer: float
+
+
+def style(curve: str) -> dict[str, dict[str, object]]:
+    """Return ``line`` and ``marker`` of a function of the family."""
+    return series_style(CURVE_ORDER.index(curve) if curve in CURVE_ORDER else len(CURVE_ORDER))
+
+
+def short(count: float) -> str:
+    """Return a number of samples as a person says it.
+
+    >>> short(570_037), short(1_118_401), short(864), short(float("inf"))
+    ('570 k', '1.12 M', '864', 'never')
+    """
+    if not np.isfinite(count):
+        return "never"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count < 999.5 * size else f"{count / size:.0f} {unit}"
+    return f"{count:.0f}"
+
+
+def curves_figure(
+    sizes: Array,
+    scores: Array,
+    curves: Sequence[FittedCurve],
+    target: float,
+    *,
+    title: str,
+    score_name: str = "Score (%)",
+    truth: tuple[Array, Array] | None = None,
+    true_answer: float = np.nan,
+) -> go.Figure:
+    """Draw measured points, fitted functions, the target line and a drop line at each answer; below, what one point costs.
+
+    Args:
+        sizes, scores: (m,) the measurements that the functions were fitted to.
+        curves: the fitted functions.
+        target: the score asked for.
+        title: title of the figure.
+        score_name: name and unit of the score.
+        truth: sizes and scores of the true curve, when it is revealed.
+        true_answer: where the truth reaches the target.
+    """
+    floor = _floor(scores)
+    true_sizes, true_scores = truth if truth is not None else (np.array([]), np.array([]))
+    top = max([target, *scores, *true_scores])
+    grey = ROLES["truth"]
+    traces = [
+        {
+            "x": true_sizes,
+            "y": true_scores,
+            "name": "measured later (truth)",
+            "mode": "lines+markers",
+            "line": {"color": grey, "width": 1.5},
+            "marker": {"color": grey, "size": 5},
+            "visible": truth is not None,
+        }
+    ]
+    for curve in curves:
+        traces += _curve_traces(curve, target, floor)
+    traces += [
+        {
+            "x": sizes,
+            "y": scores,
+            "name": "measured so far",
+            "mode": "markers",
+            "marker": {"size": 9, "color": TEXT, "line": {"width": 1, "color": "white"}},
+        },
+        {
+            "x": [true_answer, true_answer],
+            "y": [target, floor],
+            "mode": "lines+markers+text",
+            "line": {"color": grey, "width": 3},
+            "marker": {"size": [11, 0], "color": grey, "symbol": "star"},
+            "text": ["", f"truth {short(true_answer)}"],
+            "textposition": "top left",
+            "showlegend": False,
+            "visible": truth is not None and bool(np.isfinite(true_answer)),
+        },
+    ]
+    line, label = _target_line(target)
+    layout = {
+        "template": TEMPLATE,
+        "title": {"text": title},
+        "height": 560,
+        "margin": {"t": 112},
+        "shapes": [line],
+        "annotations": [label],
+        "xaxis": {"type": "log", "matches": "x2", "anchor": "y", "showticklabels": False},
+        "xaxis2": {"type": "log", "anchor": "y2", "title": {"text": "Training samples (count)"}},
+        "yaxis": {"title": {"text": score_name}, "range": [floor, top + 0.12 * (top - floor)], "domain": [0.34, 1]},
+        "yaxis2": {
+            "title": {"text": "Cost of a point<br>(samples)"},
+            "type": "log",
+            "nticks": 4,
+            "domain": [0, 0.28],
+            "anchor": "x2",
+        },
+    }
+    return go.Figure([{"type": "scatter", **trace} for trace in traces], layout)
+
+
+def _curve_traces(curve: FittedCurve, target: float, floor: float) -> list[dict[str, Any]]:
+    """Return the fitted line, the drop line at its answer, and the cost of a point in the lower plot."""
+    looks, name, answer = style(curve.name), curve.name, short(curve.answer)
+    drop = [curve.answer, curve.answer] if np.isfinite(curve.answer) else [None, None]
+    shared = {"legendgroup": name, "showlegend": False}
+    return [
+        {
+            "x": curve.grid,
+            "y": curve.scores,
+            "mode": "lines",
+            "line": looks["line"],
+            "name": f"{name}: {answer}",
+            "legendgroup": name,
+        },
+        {
+            "x": drop,
+            "y": [target, floor],
+            "mode": "lines+markers",
+            "line": {**looks["line"], "width": 1, "dash": "dot"},
+            "marker": {**looks["marker"], "size": [10, 6]},
+            "hovertemplate": f"{name}: {answer} samples<extra></extra>",
+            **shared,
+        },
+        {
+            "x": curve.grid,
+            "y": curve.point_cost,
+            "mode": "lines",
+            "line": looks["line"],
+            "xaxis": "x2",
+            "yaxis": "y2",
+            "hovertemplate": "one more point costs %{y:,.0f} samples at %{x:,.0f}<extra>" + name + "</extra>",
+            **shared,
+        },
+    ]
+
+
+def _floor(scores: Array) -> float:
+    low, high = float(np.min(scores)), float(np.max(scores))
+    return max(0.0, low - 0.15 * (high - low + 1)) if low >= 0 else low - 0.15 * (high - low + 1)
+
+
+def _target_line(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the horizontal line of the target, shape 0 of its figure so that a panel lets a person drag it, and its label."""
+    line = {"color": ROLES["target"], "width": 2, "dash": "dash"}
+    shape = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": line}
+    place = {"xref": "paper", "yref": "y", "x": 0.005, "y": target, "xanchor": "left", "yanchor": "bottom"}
+    return shape, {"text": f"target {target:g}", "showarrow": False, "font": {"color": ROLES["target"]}, **place}
+
+
+def amplifier_figure(
+    answers: Mapping[str, tuple[float, float]], offset: float, target: float, score_name: str
+) -> go.Figure:
+    """Draw how far each function's answer moves when its fitted curve is shifted by ``offset`` score points.
+
+    Args:
+        answers: function -> (answer of the fit, answer of the shifted fit).
+        offset: the shift, in score points.
+        target: the score asked for.
+        score_name: name of the score, for the title.
+    """
+    names = [name for name in CURVE_ORDER if name in answers]
+    before, after = (np.array([answers[name][index] for name in names]) for index in (0, 1))
+    with np.errstate(invalid="ignore"):
+        change = np.where(np.isfinite(before) & np.isfinite(after), after - before, np.nan)
+    figure = new_figure(
+        f"A vertical error of {offset:+.2f} points in the fit, read at {target:g}: how far the answer moves",
+        "Change of the answer (samples)",
+        "Function (name)",
+        height=330,
+        showlegend=False,
+    )
+    labels = [
+        f"{short(b)} → {short(a)}" + (f"  ({100 * c / b:+.0f} %)" if np.isfinite(c) and b else "")
+        for b, a, c in zip(before, after, change, strict=True)
+    ]
+    figure.add_bar(
+        x=np.nan_to_num(change),
+        y=names,
+        orientation="h",
+        text=labels,
+        textposition="auto",
+        marker={"color": [style(name)["line"]["color"] for name in names]},
+        hovertemplate="%{y}: %{text}<extra></extra>",
+    )
+    widest = max(1.0, float(np.nanmax(np.abs(change), initial=1.0)))
+    figure.update_xaxes(range=[-1.35 * widest, 1.35 * widest], zeroline=True, zerolinecolor=TEXT, zerolinewidth=1)
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def rounds_figure(
+    truth: tuple[Array, Array], game: pd.DataFrame, target: float, needed: float, shown: int, title: str
+) -> go.Figure:
+    """Draw the staircase of orders on the true curve, up to round ``shown``, with the ratio gauge beside it.
+
+    Args:
+        truth: sizes and scores of the true curve.
+        game: what :func:`workbench.estimators.simulate_collection` returned.
+        target: the score asked for.
+        needed: smallest sufficient size.
+        shown: last round that is drawn.
+        title: title of the figure.
+    """
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        column_widths=[0.74, 0.26],
+        specs=[[{"type": "xy"}, {"type": "indicator"}]],
+        horizontal_spacing=0.08,
+    )
+    figure.update_layout(template=TEMPLATE, title_text=title, height=430)
+    played = game[game["round"] <= shown]
+    figure.add_scatter(x=truth[0], y=truth[1], mode="lines", line={"color": ROLES["truth"]}, name="true curve")
+    stairs_x = np.repeat(played["n"].to_numpy(), 2)[1:]
+    stairs_y = np.repeat(played["score"].to_numpy(), 2)[:-1]
+    figure.add_scatter(
+        x=stairs_x, y=stairs_y, mode="lines", line={"color": style("power")["line"]["color"], "width": 3}, name="orders"
+    )
+    figure.add_scatter(
+        x=played["n"],
+        y=played["score"],
+        mode="markers+text",
+        text=[
+            f"{short(n)}" if r == 0 else f"round {r}: {short(n)}"
+            for r, n in zip(played["round"], played["n"], strict=True)
+        ],
+        textposition="bottom right",
+        marker={
+            "size": 11,
+            "color": [ROLES["good"] if met else ROLES["bad"] for met in played["met"]],
+            "symbol": "diamond",
+        },
+        name="trained and looked",
+    )
+    figure.add_scatter(
+        x=[needed, needed],
+        y=[0, target],
+        mode="lines",
+        line={"color": ROLES["truth"], "dash": "dot"},
+        name=f"needed: {short(needed)}",
+    )
+    ratio = float(played["ratio"].iloc[-1]) if np.isfinite(needed) else float("nan")
+    figure.add_trace(_ratio_gauge(ratio), row=1, col=2)
+    line, label = _target_line(target)
+    figure.update_layout(shapes=[line], annotations=[label])
+    figure.update_xaxes(title_text="Training samples (count)", type="log")
+    figure.update_yaxes(
+        title_text="Score (%)", range=[_floor(game["score"].to_numpy()), float(max(truth[1].max(), target)) + 4]
+    )
+    return figure
+
+
+def _ratio_gauge(ratio: float) -> go.Indicator:
+    colour = ROLES["bad"] if ratio < 1 else ROLES["good"] if ratio <= 1.5 else ROLES["warn"]
+    bands = ((0, 1, ROLES["bad"]), (1, 1.5, ROLES["good"]), (1.5, 3, ROLES["warn"]))
+    return go.Indicator(
+        mode="gauge+number",
+        value=ratio,
+        number={"valueformat": ".2f", "font": {"color": colour, "size": 40}},
+        title={"text": "collected / needed<br><sub>below 1: missed; above 1.5: wasteful</sub>", "font": {"size": 13}},
+        gauge={
+            "axis": {"range": [0, 3], "tickvals": [0, 1, 1.5, 2, 3]},
+            "bar": {"color": colour, "thickness": 0.35},
+            "steps": [{"range": [low, high], "color": _faint(shade)} for low, high, shade in bands],
+        },
+    )
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.28)"
+
+
+def ratio_figure(ratios: pd.DataFrame, rounds: int, title: str, published: pd.DataFrame | None = None) -> go.Figure:
+    """Draw collected / needed for every function (rows) and target (columns) as a heat map.
+
+    Args:
+        ratios: columns ``curve``, ``target``, ``ratio``.
+        rounds: number of rounds T, for the title.
+        title: name of the task.
+        published: the same columns with the paper's values, drawn as dots.
+    """
+    table = ratios.pivot(index="curve", columns="target", values="ratio").reindex(
+        [c for c in CURVE_ORDER if c in set(ratios["curve"])]
+    )
+    figure = new_figure(
+        f"{title}: collected / needed with at most {rounds} round{'s' if rounds > 1 else ''}",
+        "Target (score points)",
+        "Function (name)",
+        height=360,
+    )
+    figure.add_heatmap(
+        x=table.columns,
+        y=table.index,
+        z=np.clip(np.log2(table), -2, 2),
+        text=[[f"{value:.2f}" if value < 9.95 else f"{value:.0f}" for value in row] for row in table.to_numpy()],
+        texttemplate="%{text}",
+        colorscale=DIVERGING,
+        zmid=0,
+        zmin=-2,
+        zmax=2,
+        xgap=1,
+        ygap=1,
+        colorbar={
+            "tickvals": [-2, -1, 0, 1, 2],
+            "ticktext": ["≤ ¼", "½", "1", "2", "≥ 4"],
+            "title": "ratio",
+            "thickness": 12,
+        },
+        hovertemplate="%{y}, target %{x}: collected / needed = %{text}<extra></extra>",
+    )
+    dots = published if published is not None else ratios.head(0)
+    figure.add_scatter(
+        x=dots["target"],
+        y=dots["curve"],
+        mode="markers",
+        marker={"size": 13, "color": "rgba(255,255,255,0.95)", "line": {"width": 2, "color": "black"}},
+        customdata=dots["ratio"],
+        hovertemplate="the paper reads %{customdata:.2f} here<extra></extra>",
+        name="the paper gives a value here: "
+        + ", ".join(f"{c} {r:.2f}" for c, r in zip(dots["curve"], dots["ratio"], strict=True)),
+        showlegend=len(dots) > 0,
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(dtick=1 if table.shape[1] <= 24 else 2)
+    return figure
+
+
+def correction_figure(matrix: pd.DataFrame, curve: str, rounds: int, learned_on: str, used_on: str) -> go.Figure:
+    """Draw failures and largest ratio for every pair (task that tau is learned on, task that it is used on).
+
+    Args:
+        matrix: columns ``learned_on``, ``used_on``, ``tau``, ``failures`` (% of targets), ``largest_ratio``.
+        curve: the function, for the title.
+        rounds: number of rounds T, for the title.
+        learned_on, used_on: the pair that is framed.
+    """
+    tasks = list(dict.fromkeys(matrix["learned_on"]))
+    tau = matrix.drop_duplicates("learned_on").set_index("learned_on")["tau"]
+    rows = [f"{task}  (tau {tau[task]:g})" for task in tasks]
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        shared_yaxes=True,
+        horizontal_spacing=0.12,
+        subplot_titles=("Targets missed (%)", "Largest collected / needed (ratio)"),
+    )
+    figure.update_layout(
+        template=TEMPLATE,
+        height=430,
+        margin_t=96,
+        title_text=f"tau learned on one task, used on another: {curve}, at most {rounds} round(s)",
+    )
+    panels = (("failures", "Cividis", 0, 100, ".0f", False), ("largest_ratio", "Cividis", 0, 4, ".3g", True))
+    for column, (value, scale, low, high, form, log) in enumerate(panels, start=1):
+        table = matrix.pivot(index="learned_on", columns="used_on", values=value).loc[tasks, tasks].to_numpy()
+        figure.add_heatmap(
+            x=tasks,
+            y=rows,
+            z=np.log2(np.maximum(table, 1e-9)) if log else table,
+            zmin=low,
+            zmax=high,
+            text=[[format(cell, form) for cell in row] for row in table],
+            texttemplate="%{text}",
+            colorscale=scale,
+            showscale=False,
+            xgap=1,
+            ygap=1,
+            hovertemplate="learned on %{y}, used on %{x}: %{text}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        i, j = tasks.index(used_on), tasks.index(learned_on)
+        figure.add_shape(
+            type="rect",
+            x0=i - 0.5,
+            x1=i + 0.5,
+            y0=j - 0.5,
+            y1=j + 0.5,
+            line={"color": ROLES["target"], "width": 4},
+            row=1,
+            col=column,
+        )
+        figure.update_xaxes(title_text="Used on (task)", row=1, col=column)
+    figure.update_yaxes(title_text="tau learned on (task)", row=1, col=1)
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def interval_figure(answers: pd.DataFrame, truth: Array, title: str) -> go.Figure:
+    """Draw the band between the smallest and the largest of the four answers against the target, and the truth in it.
+
+    Args:
+        answers: column ``target`` and one column a function with its one-round answer.
+        truth: (targets,) what is needed.
+        title: title of the figure.
+    """
+    names = [name for name in CURVE_ORDER if name in answers]
+    table = answers[names].to_numpy()
+    finite = np.where(np.isfinite(table), table, np.nan)
+    limit = 30 * np.nanmax(truth)
+    low, high = np.nanmin(finite, 1), np.minimum(np.where(np.isinf(table).any(1), np.inf, np.nanmax(finite, 1)), limit)
+    figure = new_figure(title, "Target (score points)", "Training samples (count)", height=430, margin_t=112)
+    figure.add_scatter(x=answers["target"], y=low, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
+    figure.add_scatter(
+        x=answers["target"],
+        y=high,
+        mode="lines",
+        line={"width": 0},
+        fill="tonexty",
+        fillcolor=GRID,
+        name="interval of the four",
+        hoverinfo="skip",
+    )
+    for name in names:
+        figure.add_scatter(
+            x=answers["target"],
+            y=np.minimum(np.where(np.isfinite(answers[name]), answers[name], limit), limit),
+            mode="lines",
+            name=name,
+            **_line(name),
+        )
+    figure.add_scatter(
+        x=answers["target"],
+        y=truth,
+        mode="lines+markers",
+        line={"color": ROLES["truth"], "width": 3},
+        marker={"symbol": "star", "size": 10, "color": ROLES["truth"]},
+        name="needed (truth)",
+    )
+    figure.update_yaxes(type="log")
+    return figure
+
+
+def _line(curve: str) -> dict[str, object]:
+    return {"line": style(curve)["line"]}

@@ -1,0 +1,516 @@
+"""The panel of notebook 01: seven views of one question, how much data does this target need?"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from functools import lru_cache
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import traitlets
+
+from workbench.datasets.learning_curves import read_learning_curves
+from workbench.estimators import (
+    CURVES,
+    PUBLISHED_FAMILY,
+    DataRequirementEstimator,
+    Requirement,
+    ScalingCurve,
+    next_sizes,
+    simulate_collection,
+    tune_correction,
+)
+from workbench.estimators.requirement import rank_weights
+from workbench.experiments.how_much_data import (
+    PAPER_ROUNDS,
+    SUBSETS,
+    HowMuchDataConfig,
+    Task,
+    catalogue,
+    correction_matrix,
+    load_task,
+    make_task,
+    min_step,
+    play,
+)
+from workbench.experiments.results import load_results
+from workbench.figures import how_much_data as draw
+from workbench.figures.updates import copy_into
+from workbench.panels.base import Panel
+
+VIEWS = (
+    "1 Where is the target?",
+    "2 Error amplifier",
+    "3 Round by round",
+    "4 Ratio map",
+    "5 Tau laboratory",
+    "6 Interval",
+    "7 Report",
+)
+
+
+class HowMuchDataPanel(Panel):
+    """Fit scaling curves to measured learning curves, read off how many samples a target needs, and see how wrong that was.
+
+    Every control is an attribute: ``panel.task``, ``panel.target``, ``panel.owned`` (distinct sizes measured so far),
+    ``panel.seeds``, ``panel.weights``, ``panel.reveal``, ``panel.curve``, ``panel.offset``, ``panel.rounds``,
+    ``panel.correction``, ``panel.step``, ``panel.shown``, ``panel.learned_on``, ``panel.used_on``, ``panel.view``.
+    A person's own table comes in by :meth:`receive_file`, an upload or pasted text, and :attr:`report` answers for it.
+
+    >>> panel = HowMuchDataPanel(task="ImageNet", target=67.0, owned=15)
+    >>> round(panel.report.by_curve["root"], -3)
+    697000.0
+    """
+
+    title = "how much data"
+    task = traitlets.Unicode("ImageNet")
+    target = traitlets.Float(67.0)
+    owned = traitlets.Int(15)
+    seeds = traitlets.Int(1)
+    weights = traitlets.Unicode("uniform")
+    reveal = traitlets.Bool(False)
+    curve = traitlets.Unicode("power")
+    offset = traitlets.Float(1.0)
+    rounds = traitlets.Int(5)
+    correction = traitlets.Float(0.0)
+    step = traitlets.Float(0.0)
+    shown = traitlets.Int(5)
+    learned_on = traitlets.Unicode("CIFAR-10")
+    used_on = traitlets.Unicode("ImageNet")
+    score_scale = traitlets.Int(100)
+    lower_is_better = traitlets.Bool(False)
+
+    def build(self) -> None:
+        """Make the controls, the seven views and the upload."""
+        self.tasks: dict[str, Task] = catalogue()
+        self._fit = lru_cache(maxsize=64)(self._fit_all)
+        self._fit_draw = lru_cache(maxsize=64)(self._draw_grid)
+        self._matrix = _stored_matrix()
+        self.dropdown("task", list(self.tasks), "Learning curve", tooltip="Whose scores are fitted")
+        self.slider(
+            "target",
+            1,
+            100,
+            0.25,
+            "Target score",
+            "points",
+            tooltip="The score you have to reach; the dashed line can be dragged too",
+        )
+        self.slider(
+            "owned", 3, 20, 1, "Sizes measured so far", "count", tooltip="Only these points are seen by the fits"
+        )
+        self.slider("seeds", 1, 5, 1, "Seeds averaged", "count", tooltip="One seed is one training run a size: noisy")
+        self.choice(
+            "weights", ["uniform", "doubling"], "Weights", tooltip="Doubling: each larger size counts twice as much"
+        )
+        self.toggle("reveal", "Reveal the truth", tooltip="Show what was measured later")
+        self._build_views()
+        self.dropdown(
+            "score_scale", {"percent (0 to 100)": 100, "fractions (0 to 1)": 1}, "Scores in my file", place=False
+        )
+        self.toggle("lower_is_better", "My scores are errors (lower is better)", place=False)
+        self._inputs += [self.controls["score_scale"], self.controls["lower_is_better"]]
+        self.add_upload(".csv,.tsv,.txt", "Your learning curve (CSV)", paste="pasted.csv")
+        self._page_for(self.tasks[self.task])
+
+    def _build_views(self) -> None:
+        family = list(CURVES)
+        self._live = {
+            "curves": self.add_figure(self._curves_figure()),
+            "amplifier": self.add_figure(self._amplifier_figure()),
+            "rounds": self.add_figure(self._rounds_figure()),
+            "ratios": self.add_figure(self._ratio_figure()),
+            "tau": self.add_figure(self._correction_figure()),
+            "interval": self.add_figure(self._interval_figure()),
+            "report": self.add_figure(self._curves_figure()),
+        }
+        self._live["curves"]._config = {**self._live["curves"]._config, "edits": {"shapePosition": True}}
+        self._live["curves"].layout.on_change(self._target_dragged, "shapes")
+        curve = self.dropdown("curve", family, "Function", place=False)
+        offset = self.slider(
+            "offset",
+            -3,
+            3,
+            0.05,
+            "Error of the fit",
+            "points",
+            place=False,
+            tooltip="Lifts or lowers every fitted curve",
+        )
+        rounds = self.slider("rounds", 1, 10, 1, "Rounds T", "count", place=False)
+        correction = self.slider(
+            "correction", 0, 25, 0.25, "Correction tau", "points", place=False, tooltip="Aim this much above the target"
+        )
+        step = self.slider("step", 0, 20, 0.5, "Least order", "% of the start", place=False)
+        shown = self.slider("shown", 0, 10, 1, "Show up to round", "count", place=False)
+        player = widgets.Play(min=0, max=10, interval=900, tooltip="Play the rounds one by one")
+        self._player = player
+        widgets.jslink((player, "value"), (shown, "value"))
+        learned = self.dropdown("learned_on", list(SUBSETS), "Learn tau on", place=False)
+        used = self.dropdown("used_on", list(SUBSETS), "Use it on", place=False)
+        tune = self.button(
+            "Learn tau on this curve",
+            self._tune_here,
+            place=False,
+            tooltip="Smallest tau that meets every target within T rounds",
+        )
+        self._report_box = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.add_view(
+            VIEWS[0], [self._live["curves"]], self._redraw_with(self._curves_figure, "curves", "target reveal")
+        )
+        self.add_view(
+            VIEWS[1],
+            [self._live["amplifier"]],
+            self._redraw_with(self._amplifier_figure, "amplifier", "target offset"),
+            [offset],
+        )
+        self.add_view(
+            VIEWS[2],
+            [self._live["rounds"]],
+            self._redraw_with(self._rounds_figure, "rounds", "target curve rounds correction step shown"),
+            [curve, rounds, correction, step, shown, player, tune],
+        )
+        self.add_view(
+            VIEWS[3], [self._live["ratios"]], self._redraw_with(self._ratio_figure, "ratios", "rounds step"), [rounds]
+        )
+        self.add_view(
+            VIEWS[4],
+            [self._live["tau"]],
+            self._redraw_with(self._correction_figure, "tau", "curve rounds learned_on used_on"),
+            [curve, rounds, learned, used],
+        )
+        self.add_view(VIEWS[5], [self._live["interval"]], self._redraw_with(self._interval_figure, "interval"))
+        self.add_view(VIEWS[6], [self._live["report"]], self._redraw_report, [curve, self._report_box])
+
+    # State that belongs together
+
+    def redraw(self, changed: frozenset[str]) -> None:
+        """Fit the ranges of the controls to the learning curve that is shown."""
+        if {"task", "seeds"} & changed:
+            self._page_for(self.tasks[self.task], keep={"target", "owned"} & changed)
+        if "rounds" in changed and self.controls["shown"].max != self.rounds:
+            self.set_range("shown", 0, self.rounds)
+            self._player.max = self.rounds
+            self.shown = self.rounds
+
+    def _page_for(self, task: Task, keep: frozenset[str] = frozenset(("target", "owned"))) -> None:
+        sizes, scores = task.oracle.sizes, task.oracle.scores
+        seeds = task.points["seed"].nunique()
+        self.controls["seeds"].disabled = seeds == 1
+        low = float(np.floor(scores.min()))
+        high = float(min(100.0, np.ceil(scores.max() + 0.5 * np.ptp(scores) + 1)))
+        with self.hold():
+            if seeds > 1:
+                self.set_range("seeds", 1, seeds)
+            self.set_range("owned", 3, max(len(sizes), 4))
+            self.set_range("target", low, high)
+            if "owned" not in keep:
+                self.owned = task.subsets
+            if "target" not in keep:
+                hardest = task.targets[-1] if len(task.targets) else scores.max()
+                self.target = float(np.clip(hardest, low, high))
+
+    @property
+    def current(self) -> Task:
+        """The learning curve that is shown, with the seeds and sizes that the controls say."""
+        task = self.tasks[self.task]
+        task = task.with_seeds(self.seeds) if task.points["seed"].nunique() > 1 else task
+        return task.with_subsets(min(self.owned, len(task.oracle.sizes)))
+
+    @property
+    def report(self) -> Requirement:
+        """The answer of the chosen function for what was measured so far, with interval and warnings."""
+        return self.estimator.estimate(self.target, n_boot=300)
+
+    @property
+    def estimator(self) -> DataRequirementEstimator:
+        """The chosen function, fitted to what was measured so far."""
+        known = self._known()
+        return DataRequirementEstimator(self.curve, weights=self.weights).fit(known["n"], known["score"])
+
+    def _known(self) -> pd.DataFrame:
+        task = self.current
+        return task.points[task.points["n"] <= task.initial_size]
+
+    def _fit_all(self, task: str, seeds: int, owned: int, weights: str) -> dict[str, ScalingCurve]:
+        known = self._known()
+        weight = rank_weights(weights, len(known))
+        return {name: curve().fit(known["n"], known["score"], weight) for name, curve in CURVES.items()}
+
+    def _fits(self) -> dict[str, ScalingCurve]:
+        return self._fit(self.task, self.seeds, self.owned, self.weights)
+
+    # Figures
+
+    def _redraw_with(
+        self, figure: Callable[[], go.Figure], name: str, traits: str = ""
+    ) -> Callable[[frozenset[str]], None]:
+        """Return a view's draw function: it draws when one of ``traits`` or of the learning curve's own changed."""
+        watched = set(traits.split()) | {"task", "seeds", "owned", "weights"}
+
+        def redraw(changed: frozenset[str]) -> None:
+            if watched & changed:
+                copy_into(self._live[name], figure())
+
+        return redraw
+
+    def _draw_grid(
+        self, task: str, seeds: int, owned: int, weights: str
+    ) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
+        fits = self._fit(task, seeds, owned, weights)
+        sizes = self.current.oracle.sizes
+        grid = np.geomspace(0.8 * sizes[0], 30 * sizes[-1], 160)
+        lines = {}
+        for name, fit in fits.items():
+            scores = fit.predict(grid)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = np.gradient(scores, grid)
+                lines[name] = scores, np.where(slope > 1e-12, 1 / slope, np.nan)
+        return grid, lines
+
+    def _curves(self, names: tuple[str, ...] = PUBLISHED_FAMILY) -> list[draw.FittedCurve]:
+        fits = self._fits()
+        grid, lines = self._fit_draw(self.task, self.seeds, self.owned, self.weights)
+        answers = {name: fits[name].required_size(self.target) for name in names}
+        limit = 1.6 * max([self.current.oracle.full_size, *(a for a in answers.values() if a < grid[-1])])
+        shown = grid <= limit
+        return [
+            draw.FittedCurve(name, grid[shown], *(line[shown] for line in lines[name]), answers[name]) for name in names
+        ]
+
+    def _curves_figure(self) -> go.Figure:
+        task, known = self.current, self._known()
+        later = task.oracle.sizes >= task.initial_size
+        return draw.curves_figure(
+            known["n"].to_numpy(float),
+            known["score"].to_numpy(float),
+            self._curves(),
+            self.target,
+            title=f"{self.task}: four functions, four answers for {self.target:g} points",
+            score_name=task.score_name,
+            truth=(task.oracle.sizes[later], task.oracle.scores[later]) if self.reveal else None,
+            true_answer=task.oracle.required_size(self.target),
+        )
+
+    def _amplifier_figure(self) -> go.Figure:
+        fits = self._fits()
+        answers = {
+            name: (
+                fits[name].required_size(self.target),
+                fits[name].required_size(self.target - self.offset),
+            )
+            for name in PUBLISHED_FAMILY
+        }
+        return draw.amplifier_figure(answers, self.offset, self.target, self.current.score_name)
+
+    def game(self) -> pd.DataFrame:
+        """Return the rounds of view 3 as a table."""
+        task = self.current
+        estimator = DataRequirementEstimator(self.curve, correction=self.correction, weights=self.weights)
+        return simulate_collection(
+            task.oracle,
+            estimator,
+            self.target,
+            task.initial_size,
+            self.rounds,
+            subsets=task.start_sizes,
+            min_step=min_step(task, self.step / 100),
+        )
+
+    def _rounds_figure(self) -> go.Figure:
+        task, game = self.current, self.game()
+        needed = task.oracle.required_size(self.target)
+        last = game.iloc[-1]
+        verdict = (
+            f"met after {last['round']:.0f} round(s)" if last["met"] else f"missed after {last['round']:.0f} round(s)"
+        )
+        if not np.isfinite(needed):
+            verdict = "the measured curve never gets there"
+        title = f"{self.task}, {self.curve}, tau = {self.correction:g}: target {self.target:g} {verdict}"
+        truth = task.oracle.sizes, task.oracle.scores
+        return draw.rounds_figure(truth, game, self.target, needed, self.shown, title)
+
+    def _ratio_figure(self) -> go.Figure:
+        task = self.current
+        if not len(task.targets):
+            task = load_task("CIFAR-10")
+        config = HowMuchDataConfig(weights=self.weights, min_step=self.step / 100)
+        games = [play(task, name, config, rounds=self.rounds).assign(curve=name) for name in PUBLISHED_FAMILY]
+        published = None
+        if task.name == "CIFAR-10" and self.rounds in (1, 3, 5):
+            column = (1, 3, 5).index(self.rounds)
+            rows = [(name, 92.0, values[column]) for name, values in PAPER_ROUNDS.items()]
+            published = pd.DataFrame(rows, columns=["curve", "target", "ratio"])
+        return draw.ratio_figure(pd.concat(games), self.rounds, task.name, published)
+
+    def _correction_figure(self) -> go.Figure:
+        curve = self.curve if self.curve in PUBLISHED_FAMILY else "power"
+        rounds = min((1, 3, 5), key=lambda known: abs(known - self.rounds))
+        cells = self._matrix[(self._matrix["curve"] == curve) & (self._matrix["rounds"] == rounds)]
+        return draw.correction_figure(cells, curve, rounds, self.learned_on, self.used_on)
+
+    def interval_table(self) -> pd.DataFrame:
+        """Return the one-round answers of the published four for every target, with what is needed."""
+        task, fits = self.current, self._fits()
+        targets = task.targets if len(task.targets) else np.array([self.target])
+        answers = {name: [fits[name].required_size(target) for target in targets] for name in PUBLISHED_FAMILY}
+        needed = [task.oracle.required_size(target) for target in targets]
+        return pd.DataFrame({"target": targets, **answers, "needed": needed})
+
+    def _interval_figure(self) -> go.Figure:
+        table = self.interval_table()
+        answers = table[list(PUBLISHED_FAMILY)]
+        low, high = (answers.min(axis=1) <= table["needed"]), (answers.max(axis=1) >= table["needed"])
+        title = (
+            f"{self.task}, one round: the truth lies in the interval for {int((low & high).sum())} of {len(table)} targets "
+            f"(above the lower end {int(low.sum())}, below the upper end {int(high.sum())})"
+        )
+        return draw.interval_figure(table, table["needed"].to_numpy(), title)
+
+    def _redraw_report(self, changed: frozenset[str]) -> None:
+        copy_into(self._live["report"], self._curves_figure())
+        self._report_box.value = report_html(
+            self.report, next_sizes(self.estimator, self.target), self.task, self.curve
+        )
+
+    # What a person does
+
+    def _target_dragged(self, layout: object, shapes: tuple) -> None:
+        if shapes and shapes[0].y0 is not None and abs(shapes[0].y0 - self.target) > 1e-6:
+            low, high = self.controls["target"].min, self.controls["target"].max
+            self.target = float(np.clip(round(4 * shapes[0].y0) / 4, low, high))
+
+    def _tune_here(self) -> None:
+        task = self.current
+        if not len(task.targets):
+            raise ValueError(
+                "tau is learned on targets that the measured curve reaches beyond the sizes owned, and here are none"
+            )
+        estimator = DataRequirementEstimator(self.curve, weights=self.weights)
+        tuned = tune_correction(
+            task.oracle,
+            estimator,
+            task.published_targets,
+            task.initial_size,
+            self.rounds,
+            subsets=task.start_sizes,
+            min_step=min_step(task, self.step / 100),
+        )
+        kept = float(np.clip(tuned.correction, 0, self.controls["correction"].max))
+        self.correction = kept
+        left = f"; {tuned.failures} targets are still missed" if tuned.failures else ""
+        self.say(
+            f"tau = {tuned.correction:g} meets the targets of {self.task} within {self.rounds} round(s){left}", "good"
+        )
+
+    def on_file(self, name: str, content: bytes) -> None:
+        """Read a learning curve of the person's: every task in the table becomes a choice of the panel."""
+        frame = read_learning_curves(content, score_scale=self.score_scale)
+        percent = frame.assign(score=frame["score"] * (100 / self.score_scale))
+        if self.lower_is_better:
+            percent["score"] = 100 - percent["score"]
+        new = {}
+        for task, points in percent.groupby("task", sort=False):
+            count = points["n"].nunique()
+            if count < 3:
+                raise ValueError(f"{task}: need at least 3 distinct sizes, got {count}")
+            high = points["score"].max()
+            if high > 100 or points["score"].min() < 0:
+                raise ValueError(f"{task}: scores must lie between 0 and 100 %, and one is {high:g}")
+            label = f"{task} ({name})" if task != name else name
+            score_name = "100 - error (%)" if self.lower_is_better else "Score (%)"
+            new[label] = make_task(label, points, score_name=score_name).with_subsets(count)
+        self._fit.cache_clear()
+        self._fit_draw.cache_clear()
+        self.tasks.update(new)
+        with self.hold():
+            self.set_options("task", list(self.tasks))
+            self.seeds = 1
+            self.task = next(iter(new))
+            self._page_for(self.tasks[self.task], keep=frozenset())
+            self.seeds = int(self.tasks[self.task].points["seed"].nunique())
+            best = self.tasks[self.task].oracle.scores.max()
+            self.target = float(
+                np.clip(np.ceil(best + 0.25 * (100 - best)), self.controls["target"].min, self.controls["target"].max)
+            )
+            self.view = VIEWS[6]
+        answer = self.report
+        level = "good" if answer.confident else "warning"
+        self.say(f"{name}: {len(frame)} points, {len(new)} curve(s). " + answer_sentence(answer, self.curve), level)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the numbers of the visible view."""
+        if self.view == VIEWS[2]:
+            return self.game()
+        if self.view == VIEWS[4]:
+            return self._matrix
+        if self.view == VIEWS[5]:
+            return self.interval_table()
+        rows = [
+            (self.task, self.current.initial_size, self.target, curve.name, curve.answer)
+            for curve in self._curves(tuple(CURVES))
+        ]
+        return pd.DataFrame(rows, columns=["task", "owned samples", "target", "function", "required samples"])
+
+    def refresh(self) -> None:
+        """Read the stored measurements again, as after they were measured anew."""
+        self.tasks = catalogue() | {name: task for name, task in self.tasks.items() if name not in catalogue()}
+        self._fit.cache_clear()
+        self._fit_draw.cache_clear()
+        self._matrix = _stored_matrix()
+        self.set_options("task", list(self.tasks))
+
+
+def _stored_matrix() -> pd.DataFrame:
+    try:
+        return load_results("how_much_data_correction")
+    except FileNotFoundError:
+        return correction_matrix(HowMuchDataConfig())
+
+
+def answer_sentence(answer: Requirement, curve: str) -> str:
+    """Return the answer in one sentence.
+
+    >>> fit = DataRequirementEstimator("log").fit([100, 200, 400], [50, 60, 70])
+    >>> answer_sentence(fit.estimate(80), "log")
+    'For 80 points, log asks for 800 samples in all: 400 more than you have.'
+    """
+    if answer.status == "already met":
+        return f"{answer.target:g} points are already met with {answer.size:,.0f} samples."
+    if not np.isfinite(answer.size):
+        return f"For {answer.target:g} points, {curve} has no answer: {answer.status}."
+    more = f"{answer.order:,.0f} more than you have"
+    return f"For {answer.target:g} points, {curve} asks for {answer.size:,.0f} samples in all: {more}."
+
+
+def report_html(answer: Requirement, advice: pd.DataFrame, task: str, curve: str) -> str:
+    """Return the report of view 7 as HTML: the answer, the interval, the warnings, and what to train next."""
+    low, high = answer.interval
+    lines = [f"<b>{html.escape(task)}.</b> {html.escape(answer_sentence(answer, curve))}"]
+    lines.append(
+        f"All four functions: <b>{draw.short(low)} to {draw.short(high)}</b> ("
+        + ", ".join(f"{name} {draw.short(size)}" for name, size in answer.by_curve.items())
+        + "). If you can order only once, plan for the upper end."
+    )
+    if answer.bootstrap_interval:
+        inner = " to ".join(draw.short(size) for size in answer.bootstrap_interval)
+        lines.append(f"Resampling your points moves this one function's answer over {inner} (5 % to 95 %).")
+    if np.isfinite(answer.cost_of_one_point):
+        lines.append(f"At that size one more score point costs about {draw.short(answer.cost_of_one_point)} samples.")
+    if answer.ill_behaved:
+        lines.append(
+            "<b>Do not rely on this number:</b> the measured curve is not one that these functions can describe."
+        )
+    lines += [f"Warning: {html.escape(warning)}." for warning in answer.warnings]
+    if len(advice):
+        sizes = ", ".join(
+            f"{row.n:,}{' (again, another seed)' if row.repeat else ''}: {100 * row.explained:.0f} %"
+            for row in advice.itertuples()
+        )
+        lines.append(
+            f"Subsets worth training next, by the share of the answer's uncertainty they would explain: {sizes}."
+        )
+    return "<div style='line-height:1.6;max-width:70em'>" + "<br>".join(lines) + "</div>"
