@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,17 @@ class Lab:
         nbformat.write(notebook, self.folder / name)
         return name
 
+    def stop_kernels(self) -> None:
+        """Shut down every kernel, so that the next notebook starts afresh."""
+        for kernel in json.load(self._ask("GET", "/api/kernels")):
+            self._ask("DELETE", f"/api/kernels/{kernel['id']}").close()
+
+    def _ask(self, method: str, path: str) -> object:
+        headers = {"Authorization": f"token {self.token}"}
+        return urllib.request.urlopen(
+            urllib.request.Request(self.url + path, method=method, headers=headers), timeout=60
+        )
+
 
 def free_port() -> int:
     """Return a port on which nothing listens."""
@@ -86,7 +98,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Start JupyterLab on a copy of ``notebooks/``, with every folder it writes to a temporary one."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
-    shutil.copytree(CHECKOUT / "notebooks", folder, dirs_exist_ok=True) if (CHECKOUT / "notebooks").is_dir() else folder.mkdir()
+    shutil.copytree(CHECKOUT / "notebooks", folder, dirs_exist_ok=True) if (
+        CHECKOUT / "notebooks"
+    ).is_dir() else folder.mkdir()
     shutil.copy(Path(__file__).with_name("demo_panel.py"), folder)
     write_settings(home / "settings")
     port, token = free_port(), os.urandom(16).hex()
@@ -150,11 +164,28 @@ def chromium(chromium_path: str) -> Iterator[object]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium, lab: Lab) -> Iterator[object]:
-    """Open a page of its own that is logged in to the lab."""
+@contextmanager
+def new_page(chromium, lab: Lab) -> Iterator[object]:
+    """Yield a page that is logged in to the lab; afterwards no kernel is left."""
     context = chromium.new_context(base_url=lab.url, viewport={"width": 1280, "height": 1000}, accept_downloads=True)
     context.request.get(f"/lab?token={lab.token}")
     context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+        lab.stop_kernels()
+
+
+@pytest.fixture
+def page(chromium, lab: Lab) -> Iterator[object]:
+    """Open a page of its own for one test."""
+    with new_page(chromium, lab) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def module_page(chromium, lab: Lab) -> Iterator[object]:
+    """Open one page for all tests of a module, where opening a notebook for each would be slow."""
+    with new_page(chromium, lab) as opened:
+        yield opened

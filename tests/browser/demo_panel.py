@@ -65,7 +65,9 @@ class DemoPanel(Panel):
 
     def on_file(self, name, content):
         if not content.startswith(b"images,"):
-            raise ValueError("the first column must be called images, got " + repr(content[:20].decode(errors="replace")))
+            raise ValueError(
+                "the first column must be called images, got " + repr(content[:20].decode(errors="replace"))
+            )
 
     def count(self):
         self.run_job(count_slowly, 100, on_result=self.show_count, label="Counting")

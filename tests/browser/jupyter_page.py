@@ -48,18 +48,42 @@ def open_notebook(page, name: str) -> None:
 def run_all(page, timeout: float = 120) -> float:
     """Run every cell, wait until all have run, and return the seconds that took; fail with a cell's traceback."""
     started = time.monotonic()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.evaluate(
+        """() => {
+             window.workbenchRan = false;
+             window.jupyterapp.commands.execute("notebook:run-all-cells").finally(() => { window.workbenchRan = true; });
+           }"""
+    )
     while time.monotonic() - started < timeout:
+        finished = page.evaluate("() => window.workbenchRan")
         cells = page.evaluate(_CELLS)
         for cell in cells:
-            if cell["error"]:
+            if cell["error"] and finished:
                 plain = re.sub(r"\x1b\[[0-9;]*m", "", cell["error"])
                 raise AssertionError(f"a cell failed:\n{cell['source']}\n\n{plain}")
-        if all(cell["count"] for cell in cells):
+        if finished and all(cell["count"] for cell in cells):
             return time.monotonic() - started
         page.wait_for_timeout(100)
     waiting = next(cell["source"] for cell in cells if not cell["count"])
     raise AssertionError(f"not every cell had run after {timeout:g} s; the first one that had not:\n{waiting}")
+
+
+def run_code(page, code: str) -> None:
+    """Run code in the notebook's kernel and wait until it is done."""
+    page.evaluate(
+        """async code => {
+             const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+             await kernel.requestExecute({ code, store_history: false }).done;
+           }""",
+        code,
+    )
+
+
+def upload(page, name: str, content: bytes, panel: int = 0) -> None:
+    """Choose a file with the upload button of a panel, as a person does."""
+    with page.expect_file_chooser() as chooser:
+        panels(page).nth(panel).locator(".widget-upload").click()
+    chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
 
 def panels(page):
@@ -149,6 +173,11 @@ def overflowing(page) -> list[str]:
           if (!element.checkVisibility() || box.width === 0) continue;
           const name = `${element.tagName}.${element.getAttribute("class")} ${(element.textContent || "").slice(0, 40)}`;
           if (box.right > edge.right + 1.5 || box.left < edge.left - 1.5) found.push(`sticks out: ${name}`);
+          const title = element.matches(".legend") && element.closest(".js-plotly-plot").querySelectorAll(".gtitle, .xtitle");
+          for (const text of title || []) {
+            const other = text.getBoundingClientRect();
+            if (other.bottom > box.top && other.top < box.bottom) found.push(`overlaps the legend: ${text.textContent}`);
+          }
           const cut = element.matches(".widget-label, button, .workbench-say, .lm-TabBar-tabLabel, .widget-readout");
           if (cut && element.scrollWidth > element.clientWidth + 1) found.push(`cut off: ${name}`);
         }
