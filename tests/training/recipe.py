@@ -57,11 +57,16 @@ def mean_squared_error(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor
     return {"loss": residual.square().mean(), "absolute": residual.abs().mean()}
 
 
+def falling(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    """A scheduler whose rate follows from its own count of epochs, not from the rate before."""
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.9**epoch)
+
+
 def train(config: TrainingConfig, *, samples: Samples, dropout: float = 0.0, model: nn.Module | None = None, **options):
     """Train the small model with momentum and a falling learning rate; return it and the result."""
     model = build_model(seed=config.seed, dropout=dropout) if model is None else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    scheduler = falling(optimizer)
     clean = Samples(8)
     options.setdefault(
         "validate", lambda model: {"error": (model(clean.inputs).squeeze(1) - clean.targets).abs().mean()}

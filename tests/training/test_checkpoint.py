@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_the_very_same_objects_can_go_on_after_stop(recipe, tmp_path):
     whole_model, _ = recipe.train(config(None), samples=recipe.Samples(20))
     model = recipe.build_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    scheduler = recipe.falling(optimizer)
     call = {"optimizer": optimizer, "scheduler": scheduler, "config": config(tmp_path / "run.pt")}
     fit(model, recipe.mean_squared_error, recipe.Samples(20), **call, **stop_after(8))
     fit(model, recipe.mean_squared_error, recipe.Samples(20), **call)
@@ -126,7 +127,7 @@ def test_other_data_learning_rate_and_shapes_are_refused(recipe, tmp_path):
         recipe.train(config(path), samples=recipe.Samples(20), model=wider)
     model = recipe.build_model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.3)
-    expected = "optimizer is 'SGD', expected 'AdamW'; scheduler is 'ExponentialLR', expected None; learning rates is"
+    expected = "optimizer is 'SGD', expected 'AdamW'; scheduler is 'LambdaLR', expected None; learning rates is"
     with pytest.raises(ValueError, match=expected):
         fit(model, recipe.mean_squared_error, recipe.Samples(20), optimizer=optimizer, config=config(path))
 
@@ -165,11 +166,12 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 def test_a_checkpoint_never_runs_code(tmp_path):
     class Harmful:
         def __reduce__(self):
-            return (np.fromstring, ("harm",))
+            return (os.mkdir, (str(tmp_path / "harm"),))
 
     torch.save({"format": Harmful()}, tmp_path / "harm.pt")
     with pytest.raises(ValueError, match="is not a readable checkpoint"):
         read_checkpoint(tmp_path / "harm.pt")
+    assert not (tmp_path / "harm").exists()
 
 
 def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path):

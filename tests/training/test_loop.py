@@ -35,18 +35,19 @@ def test_the_same_seed_gives_the_same_result_and_another_seed_does_not(recipe, w
     assert not np.allclose(result.history["train_loss"], other.history["train_loss"], rtol=1e-4)
 
 
-def test_workers_draw_different_random_numbers_in_each_epoch(recipe):
+def test_workers_draw_other_random_numbers_in_each_epoch_and_for_each_seed(recipe):
     seen = []
 
     def remember(model, batch):
-        seen.append(batch[0].clone())
+        seen.append(batch[0] - samples.inputs)
         return recipe.mean_squared_error(model, batch)
 
     samples = recipe.Samples(8, noisy=True)
-    recipe.train(config(epochs=2, workers=2, shuffle=False), samples=samples, loss_fn=remember)
-    first, second = (batch - samples.inputs for batch in seen)
-    assert not torch.allclose(first, second, atol=1e-3)
-    assert len(torch.unique(first[:, 0])) == 8
+    for seed in (0, 1):
+        recipe.train(config(epochs=2, workers=2, shuffle=False, seed=seed), samples=samples, loss_fn=remember)
+    draws = torch.stack(seen)[:, :, 0]
+    assert draws.shape == (4, 8)
+    assert len(torch.unique(draws)) == 32
 
 
 def test_a_small_set_is_learned_by_heart(recipe):
