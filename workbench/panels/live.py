@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
+import anywidget
+import plotly
 import plotly.graph_objects as go
+import traitlets
 from plotly.basedatatypes import Undefined
+
+_USE_SCRIPT = """
+function script(model) {
+  const key = `plotly ${model.get("_version")} of the workbench`;
+  globalThis[key] ??= (async () => {
+    const holder = await model.widget_manager.get_model(model.get("_script"));
+    const unpacked = new Blob([holder.get("packed")]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const url = URL.createObjectURL(new Blob([await new Response(unpacked).blob()], { type: "text/javascript" }));
+    return import(url).finally(() => URL.revokeObjectURL(url));
+  })().catch(error => { delete globalThis[key]; throw error; });
+  return globalThis[key];
+}
+
+export default () => {
+  let figure;
+  return {
+    async initialize(context) {
+      figure = (await script(context.model)).default();
+      await figure.initialize(context);
+    },
+    render(context) { return figure.render(context); },
+  };
+};
+"""
+
+
+class PlotlyScript(anywidget.AnyWidget):
+    """Holds plotly's page part, some 5 MB of JavaScript, for all figures of a kernel."""
+
+    _esm = "export default {};"
+    packed = traitlets.Bytes().tag(sync=True)
+
+    _shared: PlotlyScript | None = None
+
+    @classmethod
+    def shared(cls) -> PlotlyScript:
+        """Return the one of this kernel, anew when its connection to the page was closed."""
+        if cls._shared is None or cls._shared.comm is None:
+            cls._shared = cls(packed=gzip.compress(str(go.FigureWidget._esm).encode(), compresslevel=3))
+        return cls._shared
 
 
 def _value_at(trace: dict[str, Any], path: str) -> Any:
@@ -21,7 +65,9 @@ def _value_at(trace: dict[str, Any], path: str) -> Any:
 
 
 class LiveFigure(go.FigureWidget):
-    """A FigureWidget of which a batch of edits reaches every trace as it was meant.
+    """A FigureWidget that is light to make, and of which a batch of edits reaches every trace as it was meant.
+
+    plotly sends its page part along with each single figure, 5 MB that the page reads each time; here the figures share one.
 
     Where a batch edits a property of some traces only, plotly marks the others with a sentinel that its page part takes for
     a value: a curve that is not in the batch loses its ``y``.  Here those others are sent what they already have.
@@ -33,6 +79,14 @@ class LiveFigure(go.FigureWidget):
     >>> figure.data[0].y, figure.data[1].y, figure.data[1].name
     ((5, 6), (3, 4), 'new')
     """
+
+    _esm = _USE_SCRIPT
+    _script = traitlets.Unicode().tag(sync=True)
+    _version = traitlets.Unicode(plotly.__version__).tag(sync=True)
+
+    @traitlets.default("_script")
+    def _default_script(self) -> str:
+        return PlotlyScript.shared().model_id
 
     def _send_update_msg(
         self,
