@@ -172,13 +172,20 @@ def load_task(name: str) -> Task:
     )
 
 
+def measured_tasks(curves: pd.DataFrame, when: str) -> dict[str, Task]:
+    """Return one task a learner of what :func:`workbench.experiments.learning_curves.measure_learning_curves` returned."""
+    tasks = {}
+    for (task, learner), points in curves.groupby(["task", "learner"], sort=False):
+        name = f"{task}, {learner} ({when})"
+        tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
+    return tasks
+
+
 def catalogue() -> dict[str, Task]:
     """Return every learning curve that ships with the workbench: the published six, those measured here, and some of LCDB."""
     tasks = {name: load_task(name) for name in SUBSETS}
     with contextlib.suppress(FileNotFoundError):
-        for (task, learner), points in load_results("learning_curves").groupby(["task", "learner"], sort=False):
-            name = f"{task}, {learner} (measured here)"
-            tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
+        tasks |= measured_tasks(load_results("learning_curves"), "measured here")
     for dataset, learner in WELL_BEHAVED + ILL_BEHAVED:
         name = f"LCDB: {dataset}, {learner}"
         points = lcdb_curves(dataset, learner).rename(columns={"score_mean": "score"})

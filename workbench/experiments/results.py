@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import platform
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,16 @@ def results_path(name: str) -> Path:
 
 
 def save_results(name: str, frame: pd.DataFrame, config: Any) -> Path:
-    """Write ``frame`` to ``data/results/<name>.csv`` and what it was measured under to ``<name>.json`` beside it."""
+    """Write ``frame`` to ``data/results/<name>.csv`` and what it was measured under to ``<name>.json`` beside it.
+
+    Args:
+        name: of the table.
+        frame: measured rows.
+        config: the experiment's configuration, a dataclass or a list of them.
+    """
     path = results_path(name)
     record = {
-        "config": asdict(config) if is_dataclass(config) else config,
+        "config": [asdict(part) for part in config] if isinstance(config, list) else asdict(config),
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),

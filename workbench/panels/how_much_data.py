@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -40,6 +39,7 @@ from workbench.experiments.results import load_results
 from workbench.figures import how_much_data as draw
 from workbench.figures.updates import copy_into
 from workbench.panels.base import Panel
+from workbench.panels.how_much_data_report import answer_sentence, report_html
 
 VIEWS = (
     "1 Where is the target?",
@@ -423,15 +423,8 @@ class HowMuchDataPanel(Panel):
             label = f"{task} ({name})" if task != name else name
             score_name = "100 - error (%)" if self.lower_is_better else "Score (%)"
             new[label] = make_task(label, points, score_name=score_name).with_subsets(count)
-        self._fit.cache_clear()
-        self._fit_draw.cache_clear()
-        self.tasks.update(new)
         with self.hold():
-            self.set_options("task", list(self.tasks))
-            self.seeds = 1
-            self.task = next(iter(new))
-            self._page_for(self.tasks[self.task], keep=frozenset())
-            self.seeds = int(self.tasks[self.task].points["seed"].nunique())
+            self.add_tasks(new)
             best = self.tasks[self.task].oracle.scores.max()
             self.target = float(
                 np.clip(np.ceil(best + 0.25 * (100 - best)), self.controls["target"].min, self.controls["target"].max)
@@ -455,13 +448,16 @@ class HowMuchDataPanel(Panel):
         ]
         return pd.DataFrame(rows, columns=["task", "owned samples", "target", "function", "required samples"])
 
-    def refresh(self) -> None:
-        """Read the stored measurements again, as after they were measured anew."""
-        self.tasks = catalogue() | {name: task for name, task in self.tasks.items() if name not in catalogue()}
+    def add_tasks(self, new: dict[str, Task]) -> None:
+        """Offer more learning curves, or newer measurements of those that are offered, and show the first of them."""
         self._fit.cache_clear()
         self._fit_draw.cache_clear()
-        self._matrix = _stored_matrix()
-        self.set_options("task", list(self.tasks))
+        self.tasks.update(new)
+        with self.hold():
+            self.set_options("task", list(self.tasks))
+            self.seeds, self.task = 1, next(iter(new))
+            self._page_for(self.tasks[self.task], keep=frozenset())
+            self.seeds = int(self.tasks[self.task].points["seed"].nunique())
 
 
 def _stored_matrix() -> pd.DataFrame:
@@ -469,48 +465,3 @@ def _stored_matrix() -> pd.DataFrame:
         return load_results("how_much_data_correction")
     except FileNotFoundError:
         return correction_matrix(HowMuchDataConfig())
-
-
-def answer_sentence(answer: Requirement, curve: str) -> str:
-    """Return the answer in one sentence.
-
-    >>> fit = DataRequirementEstimator("log").fit([100, 200, 400], [50, 60, 70])
-    >>> answer_sentence(fit.estimate(80), "log")
-    'For 80 points, log asks for 800 samples in all: 400 more than you have.'
-    """
-    if answer.status == "already met":
-        return f"{answer.target:g} points are already met with {answer.size:,.0f} samples."
-    if not np.isfinite(answer.size):
-        return f"For {answer.target:g} points, {curve} has no answer: {answer.status}."
-    more = f"{answer.order:,.0f} more than you have"
-    return f"For {answer.target:g} points, {curve} asks for {answer.size:,.0f} samples in all: {more}."
-
-
-def report_html(answer: Requirement, advice: pd.DataFrame, task: str, curve: str) -> str:
-    """Return the report of view 7 as HTML: the answer, the interval, the warnings, and what to train next."""
-    low, high = answer.interval
-    lines = [f"<b>{html.escape(task)}.</b> {html.escape(answer_sentence(answer, curve))}"]
-    lines.append(
-        f"All four functions: <b>{draw.short(low)} to {draw.short(high)}</b> ("
-        + ", ".join(f"{name} {draw.short(size)}" for name, size in answer.by_curve.items())
-        + "). If you can order only once, plan for the upper end."
-    )
-    if answer.bootstrap_interval:
-        inner = " to ".join(draw.short(size) for size in answer.bootstrap_interval)
-        lines.append(f"Resampling your points moves this one function's answer over {inner} (5 % to 95 %).")
-    if np.isfinite(answer.cost_of_one_point):
-        lines.append(f"At that size one more score point costs about {draw.short(answer.cost_of_one_point)} samples.")
-    if answer.ill_behaved:
-        lines.append(
-            "<b>Do not rely on this number:</b> the measured curve is not one that these functions can describe."
-        )
-    lines += [f"Warning: {html.escape(warning)}." for warning in answer.warnings]
-    if len(advice):
-        sizes = ", ".join(
-            f"{row.n:,}{' (again, another seed)' if row.repeat else ''}: {100 * row.explained:.0f} %"
-            for row in advice.itertuples()
-        )
-        lines.append(
-            f"Subsets worth training next, by the share of the answer's uncertainty they would explain: {sizes}."
-        )
-    return "<div style='line-height:1.6;max-width:70em'>" + "<br>".join(lines) + "</div>"

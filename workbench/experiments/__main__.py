@@ -1,0 +1,53 @@
+"""``python -m workbench.experiments [name ...]``: measure the results tables of ``data/results/`` anew."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import pandas as pd
+
+from workbench.experiments import how_much_data, learning_curves
+from workbench.experiments.results import save_results
+from workbench.training.progress import Progress, tqdm_progress
+
+
+def _learning_curves(progress: Progress) -> tuple[pd.DataFrame, object]:
+    configs = learning_curves.STORED_CURVES
+    return pd.concat([learning_curves.measure_learning_curves(config, progress) for config in configs]), list(configs)
+
+
+def _how_much_data(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = how_much_data.HowMuchDataConfig()
+    return how_much_data.run(config, progress), config
+
+
+def _correction(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = how_much_data.HowMuchDataConfig()
+    progress(0, 1, "tau of every task on every other")
+    return how_much_data.correction_matrix(config), config
+
+
+TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
+    "how_much_data": _how_much_data,
+    "how_much_data_correction": _correction,
+    "learning_curves": _learning_curves,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the named tables, all by default, and write each when it is whole."""
+    parser = argparse.ArgumentParser(prog="python -m workbench.experiments", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one or more of {', '.join(TABLES)}; all by default")
+    names = parser.parse_args(arguments).names
+    unknown = [name for name in names if name not in TABLES]
+    if unknown:
+        parser.error(f"no table is called {unknown[0]!r}; there are {', '.join(TABLES)}")
+    for name in names or TABLES:
+        with tqdm_progress(name) as progress:
+            frame, config = TABLES[name](progress)
+        print(f"wrote {save_results(name, frame, config).name}: {len(frame)} rows")
+
+
+if __name__ == "__main__":
+    main()

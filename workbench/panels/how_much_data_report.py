@@ -1,0 +1,113 @@
+"""What notebook 01 says in words and tables: the answer, the report, the claims, and the runs that measure them anew."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+
+from workbench.estimators import Requirement
+from workbench.experiments.how_much_data import Task, measured_tasks, run
+from workbench.experiments.how_much_data_claims import claims
+from workbench.experiments.learning_curves import CurveConfig, measure_learning_curves
+from workbench.experiments.results import load_results
+from workbench.figures.how_much_data import short
+from workbench.panels.run import RunPanel, table_html
+
+
+def answer_sentence(answer: Requirement, curve: str) -> str:
+    """Return the answer in one sentence.
+
+    >>> from workbench.estimators import DataRequirementEstimator
+    >>> fit = DataRequirementEstimator("log").fit([100, 200, 400], [50, 60, 70])
+    >>> answer_sentence(fit.estimate(80), "log")
+    'For 80 points, log asks for 800 samples in all: 400 more than you have.'
+    """
+    if answer.status == "already met":
+        return f"{answer.target:g} points are already met with {answer.size:,.0f} samples."
+    if not np.isfinite(answer.size):
+        return f"For {answer.target:g} points, {curve} has no answer: {answer.status}."
+    more = f"{answer.order:,.0f} more than you have"
+    return f"For {answer.target:g} points, {curve} asks for {answer.size:,.0f} samples in all: {more}."
+
+
+def report_html(answer: Requirement, advice: pd.DataFrame, task: str, curve: str) -> str:
+    """Return the report of view 7 as HTML: the answer, the interval, the warnings, and what to train next."""
+    low, high = answer.interval
+    lines = [f"<b>{html.escape(task)}.</b> {html.escape(answer_sentence(answer, curve))}"]
+    lines.append(
+        f"All four functions: <b>{short(low)} to {short(high)}</b> ("
+        + ", ".join(f"{name} {short(size)}" for name, size in answer.by_curve.items())
+        + "). If you can order only once, plan for the upper end."
+    )
+    if answer.bootstrap_interval:
+        inner = " to ".join(short(size) for size in answer.bootstrap_interval)
+        lines.append(f"Resampling your points moves this one function's answer over {inner} (5 % to 95 %).")
+    if np.isfinite(answer.cost_of_one_point):
+        lines.append(f"At that size one more score point costs about {short(answer.cost_of_one_point)} samples.")
+    if answer.ill_behaved:
+        lines.append(
+            "<b>Do not rely on this number:</b> the measured curve is not one that these functions can describe."
+        )
+    lines += [f"Warning: {html.escape(warning)}." for warning in answer.warnings]
+    if len(advice):
+        sizes = ", ".join(
+            f"{row.n:,}{' (again, another seed)' if row.repeat else ''}: {100 * row.explained:.0f} %"
+            for row in advice.itertuples()
+        )
+        lines.append(
+            f"Subsets worth training next, by the share of the answer's uncertainty they would explain: {sizes}."
+        )
+    return "<div style='line-height:1.6;max-width:70em'>" + "<br>".join(lines) + "</div>"
+
+
+class ClaimsTable(widgets.HTML):
+    """The claims of the abstract beside the numbers measured here, from the stored results until newer ones are shown.
+
+    >>> "CIFAR-10" in ClaimsTable().value
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(layout=widgets.Layout(width="100%"))
+        stored = load_results("how_much_data")
+        self.show_results(stored, f"measured on {stored.attrs['record']['date']}")
+
+    def show_results(self, results: pd.DataFrame, when: str = "measured just now") -> None:
+        """Show another results table."""
+        table = claims(results).rename(
+            columns={"statement": "the abstract says", "paper": "the paper's numbers", "measured": when}
+        )
+        self.value = table_html(table)
+
+
+RUN_CLAIMS = "Re-measure the claims (about 30 s)"
+RUN_DIGITS = "Measure learning curves on the digits (about 20 s)"
+
+
+def run_panel(table: ClaimsTable, add_tasks: Callable[[dict[str, Task]], None]) -> RunPanel:
+    """Return the panel of section "Run it for real": what it measures replaces the stored numbers.
+
+    Args:
+        table: shows the claims that were measured anew.
+        add_tasks: takes the learning curves that were measured, such as ``HowMuchDataPanel.add_tasks``.
+    """
+    digits = CurveConfig(learners=("logistic regression", "3-NN", "RBF-SVC"), seeds=(0, 1, 2))
+
+    def done(label: str, result: pd.DataFrame) -> None:
+        if label == RUN_CLAIMS:
+            table.show_results(result)
+        else:
+            add_tasks(measured_tasks(result, "just measured"))
+
+    return RunPanel(
+        {
+            RUN_CLAIMS: lambda progress, cancel: run(progress=progress, cancel=cancel),
+            RUN_DIGITS: lambda progress, cancel: measure_learning_curves(digits, progress, cancel),
+        },
+        done,
+        key="run how much data",
+    )
