@@ -75,6 +75,7 @@ class Job:
         self.token = CancelToken()
         self.on_done: Callable[[Any], None] | None = None
         self.state = "running"
+        self.delivered = False
         self.result: Any = None
         self.has_result = False
         self.error: BaseException | None = None
@@ -85,7 +86,7 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Whether the work, or the delivery of its result, is still under way."""
+        """Whether the work is still under way."""
         return self.state == "running"
 
     @property
@@ -108,9 +109,14 @@ class Job:
         except Cancelled:
             return "stopped"
         except BaseException as error:  # also SystemExit: a worker's end must always reach the panel
-            self.error, self.traceback = error, full_traceback(error)
+            self.fail(error)
             return "failed"
         return "stopped" if self.token.cancelled else "done"
+
+    def fail(self, error: BaseException) -> None:
+        """Note what went wrong, and end the work at its next look."""
+        self.error, self.traceback = error, full_traceback(error)
+        self.token.cancel()
 
     def _contract(self, show: Callable[[], None]) -> dict[str, Any]:
         try:
@@ -183,11 +189,10 @@ class JobBar(widgets.HBox):
         job.seconds = job.elapsed
         self.layout.display = "none"
         try:
-            job.state = state
+            job.state = state if job.error is None else "failed"
             self._on_end(job)
-        except BaseException:
-            job.state = "failed"
-            raise
+        finally:
+            job.delivered = True
 
     def _tick(self, job: Job) -> None:
         if job.running and self._mailbox.loop is not None:
@@ -218,7 +223,7 @@ class JobBar(widgets.HBox):
             TimeoutError: ``timeout`` seconds passed first; the job goes on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while self.running:
+        while self.job is not None and not self.job.delivered:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"{self.job.label} was not done within {timeout:g} s")
             self._mailbox.take(0.02)

@@ -51,7 +51,15 @@ class Work:
         job = Job(function, args, options, label)
         job.on_done = on_done
         self.say("")
-        self._jobs.start(job, on_result or (lambda value: None))
+
+        def hand_over(value: Any) -> None:
+            if on_result is not None and job.error is None:
+                try:
+                    on_result(value)
+                except Exception as error:
+                    job.fail(error)
+
+        self._jobs.start(job, hand_over)
         return job
 
     def _job_ended(self, job: Job) -> None:
