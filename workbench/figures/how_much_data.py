@@ -122,7 +122,6 @@ def curves_figure(
         "template": TEMPLATE,
         "title": {"text": title},
         "height": 560,
-        "margin": {"t": 112},
         "shapes": [line],
         "annotations": [label],
         "xaxis": {"type": "log", "matches": "x2", "anchor": "y", "showticklabels": False},
@@ -183,8 +182,17 @@ def _floor(scores: Array) -> float:
 def _target_line(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the horizontal line of the target, shape 0 of its figure so that a panel lets a person drag it, and its label."""
     line = {"color": ROLES["target"], "width": 2, "dash": "dash"}
-    shape = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": line}
-    place = {"xref": "paper", "yref": "y", "x": 0.005, "y": target, "xanchor": "left", "yanchor": "bottom"}
+    shape = {
+        "type": "line",
+        "xref": "x domain",
+        "yref": "y",
+        "x0": 0,
+        "x1": 1,
+        "y0": target,
+        "y1": target,
+        "line": line,
+    }
+    place = {"xref": "x domain", "yref": "y", "x": 0.005, "y": target, "xanchor": "left", "yanchor": "bottom"}
     return shape, {"text": f"target {target:g}", "showarrow": False, "font": {"color": ROLES["target"]}, **place}
 
 
@@ -204,7 +212,7 @@ def amplifier_figure(
     with np.errstate(invalid="ignore"):
         change = np.where(np.isfinite(before) & np.isfinite(after), after - before, np.nan)
     figure = new_figure(
-        f"A vertical error of {offset:+.2f} points in the fit, read at {target:g}: how far the answer moves",
+        f"Shift the fit by {offset:+.2f} points at {target:g}: how far the answers move",
         "Change of the answer (samples)",
         "Function (name)",
         height=330,
@@ -275,7 +283,7 @@ def rounds_figure(
     )
     figure.add_scatter(
         x=[needed, needed],
-        y=[0, target],
+        y=[_floor(truth[1]), target],
         mode="lines",
         line={"color": ROLES["truth"], "dash": "dot"},
         name=f"needed: {short(needed)}",
@@ -285,9 +293,7 @@ def rounds_figure(
     line, label = _target_line(target)
     figure.update_layout(shapes=[line], annotations=[label])
     figure.update_xaxes(title_text="Training samples (count)", type="log")
-    figure.update_yaxes(
-        title_text="Score (%)", range=[_floor(game["score"].to_numpy()), float(max(truth[1].max(), target)) + 4]
-    )
+    figure.update_yaxes(title_text="Score (%)", range=[_floor(truth[1]), float(max(truth[1].max(), target)) + 4])
     return figure
 
 
@@ -389,8 +395,8 @@ def correction_figure(matrix: pd.DataFrame, curve: str, rounds: int, learned_on:
     figure.update_layout(
         template=TEMPLATE,
         height=430,
-        margin_t=96,
-        title_text=f"tau learned on one task, used on another: {curve}, at most {rounds} round(s)",
+        margin_t=92,
+        title_text=f"tau learned on one task, used on another ({curve}, T = {rounds})",
     )
     panels = (("failures", "Cividis", 0, 100, ".0f", False), ("largest_ratio", "Cividis", 0, 4, ".3g", True))
     for column, (value, scale, low, high, form, log) in enumerate(panels, start=1):
@@ -441,7 +447,7 @@ def interval_figure(answers: pd.DataFrame, truth: Array, title: str) -> go.Figur
     finite = np.where(np.isfinite(table), table, np.nan)
     limit = 30 * np.nanmax(truth)
     low, high = np.nanmin(finite, 1), np.minimum(np.where(np.isinf(table).any(1), np.inf, np.nanmax(finite, 1)), limit)
-    figure = new_figure(title, "Target (score points)", "Training samples (count)", height=430, margin_t=112)
+    figure = new_figure(title, "Target (score points)", "Training samples (count)", height=430)
     figure.add_scatter(x=answers["target"], y=low, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
     figure.add_scatter(
         x=answers["target"],

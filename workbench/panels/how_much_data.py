@@ -41,15 +41,8 @@ from workbench.figures.updates import copy_into
 from workbench.panels.base import Panel
 from workbench.panels.how_much_data_report import answer_sentence, report_html
 
-VIEWS = (
-    "1 Where is the target?",
-    "2 Error amplifier",
-    "3 Round by round",
-    "4 Ratio map",
-    "5 Tau laboratory",
-    "6 Interval",
-    "7 Report",
-)
+VIEWS = ("1 Target", "2 Amplifier", "3 Rounds", "4 Ratios", "5 Tau", "6 Interval", "7 Report")
+TARGET_STEP = 0.25
 
 
 class HowMuchDataPanel(Panel):
@@ -146,7 +139,9 @@ class HowMuchDataPanel(Panel):
         )
         step = self.slider("step", 0, 20, 0.5, "Least order", "% of the start", place=False)
         shown = self.slider("shown", 0, 10, 1, "Show up to round", "count", place=False)
-        player = widgets.Play(min=0, max=10, interval=900, tooltip="Play the rounds one by one")
+        player = widgets.Play(
+            value=self.shown, min=0, max=self.rounds, interval=900, tooltip="Play the rounds one by one"
+        )
         self._player = player
         widgets.jslink((player, "value"), (shown, "value"))
         learned = self.dropdown("learned_on", list(SUBSETS), "Learn tau on", place=False)
@@ -196,22 +191,25 @@ class HowMuchDataPanel(Panel):
             self._player.max = self.rounds
             self.shown = self.rounds
 
-    def _page_for(self, task: Task, keep: frozenset[str] = frozenset(("target", "owned"))) -> None:
+    def _page_for(
+        self, task: Task, keep: frozenset[str] = frozenset(("target", "owned")), target: float | None = None
+    ) -> None:
+        """Set the ranges for a learning curve; what is not in ``keep`` gets its default, which for the target may be given."""
         sizes, scores = task.oracle.sizes, task.oracle.scores
         seeds = task.points["seed"].nunique()
         self.controls["seeds"].disabled = seeds == 1
         low = float(np.floor(scores.min()))
         high = float(min(100.0, np.ceil(scores.max() + 0.5 * np.ptp(scores) + 1)))
+        if target is None:
+            target = self.target if "target" in keep else task.targets[-1] if len(task.targets) else scores.max()
         with self.hold():
             if seeds > 1:
                 self.set_range("seeds", 1, seeds)
             self.set_range("owned", 3, max(len(sizes), 4))
-            self.set_range("target", low, high)
             if "owned" not in keep:
                 self.owned = task.subsets
-            if "target" not in keep:
-                hardest = task.targets[-1] if len(task.targets) else scores.max()
-                self.target = float(np.clip(hardest, low, high))
+            self.set_range("target", low, high)
+            self.target = float(np.clip(TARGET_STEP * np.floor(target / TARGET_STEP), low, high))
 
     @property
     def current(self) -> Task:
@@ -219,6 +217,11 @@ class HowMuchDataPanel(Panel):
         task = self.tasks[self.task]
         task = task.with_seeds(self.seeds) if task.points["seed"].nunique() > 1 else task
         return task.with_subsets(min(self.owned, len(task.oracle.sizes)))
+
+    @property
+    def label(self) -> str:
+        """The name of the learning curve, short enough for a title."""
+        return self.task if len(self.task) <= 34 else self.task[:32] + "…"
 
     @property
     def report(self) -> Requirement:
@@ -289,7 +292,7 @@ class HowMuchDataPanel(Panel):
             known["score"].to_numpy(float),
             self._curves(),
             self.target,
-            title=f"{self.task}: four functions, four answers for {self.target:g} points",
+            title=f"{self.label}: four answers for {self.target:g} points",
             score_name=task.score_name,
             truth=(task.oracle.sizes[later], task.oracle.scores[later]) if self.reveal else None,
             true_answer=task.oracle.required_size(self.target),
@@ -329,7 +332,7 @@ class HowMuchDataPanel(Panel):
         )
         if not np.isfinite(needed):
             verdict = "the measured curve never gets there"
-        title = f"{self.task}, {self.curve}, tau = {self.correction:g}: target {self.target:g} {verdict}"
+        title = f"{self.label}, {self.curve}: target {self.target:g} {verdict}"
         truth = task.oracle.sizes, task.oracle.scores
         return draw.rounds_figure(truth, game, self.target, needed, self.shown, title)
 
@@ -365,8 +368,8 @@ class HowMuchDataPanel(Panel):
         answers = table[list(PUBLISHED_FAMILY)]
         low, high = (answers.min(axis=1) <= table["needed"]), (answers.max(axis=1) >= table["needed"])
         title = (
-            f"{self.task}, one round: the truth lies in the interval for {int((low & high).sum())} of {len(table)} targets "
-            f"(above the lower end {int(low.sum())}, below the upper end {int(high.sum())})"
+            f"{self.label}: the truth lies in the interval for {int((low & high).sum())} of {len(table)} targets"
+            f"<br><sub>above its lower end for {int(low.sum())}, below its upper end for {int(high.sum())}</sub>"
         )
         return draw.interval_figure(table, table["needed"].to_numpy(), title)
 
@@ -423,12 +426,9 @@ class HowMuchDataPanel(Panel):
             label = f"{task} ({name})" if task != name else name
             score_name = "100 - error (%)" if self.lower_is_better else "Score (%)"
             new[label] = make_task(label, points, score_name=score_name).with_subsets(count)
+        best = float(next(iter(new.values())).oracle.scores.max())
         with self.hold():
-            self.add_tasks(new)
-            best = self.tasks[self.task].oracle.scores.max()
-            self.target = float(
-                np.clip(np.ceil(best + 0.25 * (100 - best)), self.controls["target"].min, self.controls["target"].max)
-            )
+            self.add_tasks(new, best + 0.25 * (100 - best))
             self.view = VIEWS[6]
         answer = self.report
         level = "good" if answer.confident else "warning"
@@ -448,15 +448,15 @@ class HowMuchDataPanel(Panel):
         ]
         return pd.DataFrame(rows, columns=["task", "owned samples", "target", "function", "required samples"])
 
-    def add_tasks(self, new: dict[str, Task]) -> None:
+    def add_tasks(self, new: dict[str, Task], target: float | None = None) -> None:
         """Offer more learning curves, or newer measurements of those that are offered, and show the first of them."""
         self._fit.cache_clear()
         self._fit_draw.cache_clear()
         self.tasks.update(new)
         with self.hold():
             self.set_options("task", list(self.tasks))
-            self.seeds, self.task = 1, next(iter(new))
-            self._page_for(self.tasks[self.task], keep=frozenset())
+            self.task = next(iter(new))
+            self._page_for(self.tasks[self.task], frozenset(), target)
             self.seeds = int(self.tasks[self.task].points["seed"].nunique())
 
 
