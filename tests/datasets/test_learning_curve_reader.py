@@ -256,3 +256,12 @@ def test_any_bytes_parse_or_are_explained(content):
 def test_written_pairs_come_back_exactly(rows, separator):
     text = "n" + separator + "score\n" + "".join(f"{n}{separator}{score!r}\n" for n, score in rows)
     assert pairs(read_learning_curves(text)) == rows
+
+
+def test_a_column_of_errors_is_read_when_lower_is_better_and_pointed_out_otherwise():
+    table = "n,error\n500,38.8\n1000,34.0\n2000,29.9\n"
+    assert read_learning_curves(table, direction="min")["score"].tolist() == [38.8, 34.0, 29.9]
+    with pytest.raises(LearningCurveFormatError, match="'error' looks like an error, of which lower is better"):
+        read_learning_curves(table)
+    with pytest.raises(ValueError, match="direction must be 'max' or 'min'"):
+        read_learning_curves(table, direction="down")

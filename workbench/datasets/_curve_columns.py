@@ -18,6 +18,12 @@ score accuracy mean_score acc miou scores map top1 top_1 top1_accuracy top_1_acc
 val_acc val_accuracy valid_acc validation_accuracy test_acc test_accuracy val_score valid_score validation_score
 test_score score_valid score_val score_test score_mean mean_test_score map50 ap mean_iou iou nds f1 auc metric value
 """
+_ERROR_NAMES = """
+error err error_rate errors test_error test_err val_error val_err valid_error validation_error top1_error top_1_error top1_err
+error_mean mean_error
+"""
+ERROR_ALIASES = tuple(_ERROR_NAMES.split())
+"""Names of scores of which lower is better."""
 ALIASES: dict[str, tuple[str, ...]] = {
     "n": tuple(_SIZE_NAMES.split()),
     "score": tuple(_SCORE_NAMES.split()),
@@ -43,9 +49,15 @@ class LearningCurveFormatError(ValueError):
         self.column = column
 
 
-def find_columns(header: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
-    """Return the index of each role's column: n; score, or loss and training; task, seed and model where there are such."""
+def find_columns(header: Sequence[str], columns: Mapping[str, str], direction: str = "max") -> dict[str, int]:
+    """Return the index of each role's column: n; score, or loss and training; task, seed and model where there are such.
+
+    With ``direction="min"`` the score is a column of errors where there is one.
+    """
     normal = [_normal(name) for name in header]
+    errors = [index for index, key in enumerate(normal) if key in ERROR_ALIASES]
+    if direction == "min" and len(errors) == 1 and "score" not in columns:
+        columns = {**columns, "score": header[errors[0]]}
     sources = [name for name, key in zip(header, normal, strict=True) if re.fullmatch(r"n_?[0-9]+", key)]
     if len(sources) > 1 and "n" not in columns:
         raise LearningCurveFormatError(
@@ -63,6 +75,11 @@ def find_columns(header: Sequence[str], columns: Mapping[str, str]) -> dict[str,
     for role in ("n", "score"):
         if role not in found and not (role == "score" and "loss" in found):
             known = ", ".join(ALIASES[role][:6:2])
+            if role == "score" and errors:
+                raise LearningCurveFormatError(
+                    f'{shown(header[errors[0]])} looks like an error, of which lower is better: say so (direction="min"), '
+                    "or give a column of scores"
+                )
             raise LearningCurveFormatError(f"no column for {role} (such as {known}); the table has {listed(header)}")
     return found
 

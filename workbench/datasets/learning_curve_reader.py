@@ -32,6 +32,7 @@ def read_learning_curves(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview,
     *,
     score_scale: float = 100,
+    direction: str = "max",
     columns: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     r"""Read learning curves from a CSV or TSV file, the bytes of an upload, or pasted text of "n score" pairs.
@@ -46,6 +47,7 @@ def read_learning_curves(
     Args:
         source: a path; the content as bytes (UTF-8, UTF-16 or Windows-1252); or text (a string that names no file).
         score_scale: 100 for percentages, 1 for fractions. Scores are returned as they came.
+        direction: ``"min"`` when the scores are errors; a column such as ``error`` is then read as the score.
         columns: which of the table's columns hold ``n``, ``score``, ``task``, ``seed`` or ``model`` when their names do not
             tell, as in ``{"score": "score_valid"}``.
 
@@ -57,7 +59,7 @@ def read_learning_curves(
         LearningCurveFormatError: the content is not such a table (message, ``row`` and ``column`` say where).
         FileNotFoundError: ``source`` is a Path that does not exist.
         TypeError: ``source`` is of another type.
-        ValueError: ``score_scale`` is neither 1 nor 100, or ``columns`` names an unknown role.
+        ValueError: ``score_scale`` is neither 1 nor 100, ``direction`` is another word, or ``columns`` names an unknown role.
 
     >>> read_learning_curves("1000 44.0\n2000 60.8\n4000 75.6")
             task  seed     n  score
@@ -72,6 +74,8 @@ def read_learning_curves(
     """
     if score_scale not in (1, 100):
         raise ValueError(f"score_scale must be 100 (percentages) or 1 (fractions), got {score_scale!r}")
+    if direction not in ("max", "min"):
+        raise ValueError(f"direction must be 'max' or 'min', got {direction!r}")
     columns = dict(columns or {})
     if unknown := set(columns) - set(ALIASES):
         raise ValueError(f"columns may name {', '.join(ALIASES)}; got {sorted(unknown)}")
@@ -80,7 +84,7 @@ def read_learning_curves(
     except DelimitedTextError as error:
         raise LearningCurveFormatError(str(error)) from None
     header, rows = _header_and_rows(table)
-    found = find_columns(header, columns)
+    found = find_columns(header, columns, direction)
     frame = _frame(table, header, rows, found, score_scale)
     if "loss" not in found:
         _check_scale(frame, rows, score_scale, header[found["score"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -75,6 +76,11 @@ class HowMuchDataPanel(Panel):
     used_on = traitlets.Unicode("ImageNet")
     score_scale = traitlets.Int(100)
     lower_is_better = traitlets.Bool(False)
+
+    def __init__(self, *, key: str | None = None, **initial: Any) -> None:
+        if initial.get("task") in SUBSETS:
+            initial.setdefault("owned", SUBSETS[initial["task"]])
+        super().__init__(key=key, **initial)
 
     def build(self) -> None:
         """Make the controls, the seven views and the upload."""
@@ -184,7 +190,7 @@ class HowMuchDataPanel(Panel):
 
     def redraw(self, changed: frozenset[str]) -> None:
         """Fit the ranges of the controls to the learning curve that is shown."""
-        if {"task", "seeds"} & changed:
+        if self.task != self._page_task:
             self._page_for(self.tasks[self.task], keep={"target", "owned"} & changed)
         if "rounds" in changed and self.controls["shown"].max != self.rounds:
             self.set_range("shown", 0, self.rounds)
@@ -195,6 +201,7 @@ class HowMuchDataPanel(Panel):
         self, task: Task, keep: frozenset[str] = frozenset(("target", "owned")), target: float | None = None
     ) -> None:
         """Set the ranges for a learning curve; what is not in ``keep`` gets its default, which for the target may be given."""
+        self._page_task = task.name
         sizes, scores = task.oracle.sizes, task.oracle.scores
         seeds = task.points["seed"].nunique()
         self.controls["seeds"].disabled = seeds == 1
@@ -411,7 +418,8 @@ class HowMuchDataPanel(Panel):
 
     def on_file(self, name: str, content: bytes) -> None:
         """Read a learning curve of the person's: every task in the table becomes a choice of the panel."""
-        frame = read_learning_curves(content, score_scale=self.score_scale)
+        direction = "min" if self.lower_is_better else "max"
+        frame = read_learning_curves(content, score_scale=self.score_scale, direction=direction)
         percent = frame.assign(score=frame["score"] * (100 / self.score_scale))
         if self.lower_is_better:
             percent["score"] = 100 - percent["score"]
