@@ -186,31 +186,54 @@ def overflowing(page) -> list[str]:
     }""")
 
 
+_CONTRAST = """
+  const channels = colour => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = channels(getComputedStyle(at).backgroundColor);
+      if (r !== undefined && a > 0.5) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const contrast = (element, colour) => {
+    const [front, back] = [luminance(channels(colour)), luminance(behind(element))];
+    return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+  };
+  const seen = element => element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
+"""
+
+
 def text_contrasts(page) -> dict[str, float]:
     """Return the contrast of each visible text of the panels with the page behind it, by the first words of the text."""
-    return page.evaluate("""() => {
-      const channels = colour => (colour.match(/[\\d.]+/g) ?? []).map(Number);
-      const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
-        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-      const behind = element => {
-        for (let at = element; at; at = at.parentElement) {
-          const [r, g, b, a = 1] = channels(getComputedStyle(at).backgroundColor);
-          if (r !== undefined && a > 0.5) return [r, g, b];
-        }
-        return [255, 255, 255];
-      };
+    return page.evaluate(
+        "() => {"
+        + _CONTRAST
+        + """
       const result = {};
       const texts = document.querySelectorAll(".workbench-panel text, .workbench-panel .widget-label, .workbench-panel button, "
         + ".workbench-panel select, .workbench-panel .widget-readout, .workbench-panel .workbench-say, "
         + ".workbench-panel .lm-TabBar-tabLabel, .workbench-panel label");
       for (const element of texts) {
         const text = (element.value || element.textContent || "").trim();
-        if (!text || !element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true })) continue;
         const style = getComputedStyle(element);
-        const front = luminance(channels(element.namespaceURI.endsWith("svg") ? style.fill : style.color));
-        const back = luminance(behind(element));
-        result[text.slice(0, 40)] = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+        const colour = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
+        if (text && seen(element)) result[text.slice(0, 40)] = contrast(element, colour);
       }
       return result;
-    }""")
+    }"""
+    )
+
+
+def line_contrasts(page) -> list[float]:
+    """Return the contrast of each visible curve of the panels with the page behind it."""
+    return page.evaluate(
+        "() => {"
+        + _CONTRAST
+        + """
+      return [...document.querySelectorAll(".workbench-panel .js-plotly-plot .lines path.js-line")].filter(seen)
+        .map(line => contrast(line, getComputedStyle(line).stroke));
+    }"""
+    )

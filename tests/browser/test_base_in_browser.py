@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    line_contrasts,
     open_notebook,
     overflowing,
     panels,
@@ -38,7 +39,7 @@ def demo_page(module_page, lab):
 def demo(demo_page):
     """The demo panel with its defaults, freshly run, on a wide light page."""
     demo_page.set_viewport_size({"width": 1280, "height": 1000})
-    run_code(demo_page, "panel.close(); forget()")
+    run_code(demo_page, "panel.stop(); forget()")
     run_all(demo_page)
     wait_for_figure(demo_page)
     settled_drawing(demo_page)
@@ -75,16 +76,18 @@ def test_at_700_pixels_nothing_is_cut_off_or_sticks_out(demo):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_text_reads_on_the_page_behind_it(demo, dark):
+def test_every_text_and_curve_reads_on_the_page_behind_it(demo, dark):
     set_theme(demo, dark)
     panels(demo).get_by_text("Fail", exact=True).click()
     panels(demo).get_by_text("weights is <damaged>").wait_for()
     screenshot(demo, f"base_text_{'dark' if dark else 'light'}")
-    contrasts = text_contrasts(demo)
+    contrasts, lines = text_contrasts(demo), line_contrasts(demo)
     set_theme(demo, False)
     assert len(contrasts) > 25
     low = {text: round(ratio, 2) for text, ratio in contrasts.items() if ratio < 4.5}
     assert low == {}
+    assert len(lines) == 7
+    assert min(lines) >= 3
 
 
 def test_slider_is_named_for_screen_readers(demo):
