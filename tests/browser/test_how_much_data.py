@@ -16,7 +16,7 @@ from jupyter_page import (
     wait_for_figure,
 )
 
-from workbench.panels.how_much_data import VIEWS
+from workbench.panels.how_much_data import OWN_DATA, VIEWS
 
 pytestmark = pytest.mark.browser
 CURVE = b"images;accuracy\n500;61,2\n1000;66,0\n2000;70,1\n4000;73,4\n8000;76,2\n"
@@ -71,6 +71,7 @@ def test_the_target_line_can_be_dragged(notebook):
 
 
 def test_a_curve_of_ones_own_gets_a_report_and_a_wrong_file_one_line(notebook):
+    panels(notebook).first.get_by_text(OWN_DATA).click()
     upload(notebook, "my_curve.csv", CURVE)
     panels(notebook).first.get_by_text("asks for").first.wait_for()
     settled_drawing(notebook)

@@ -60,3 +60,17 @@ def load_results(name: str) -> pd.DataFrame:
     frame = pd.read_csv(path)
     frame.attrs["record"] = json.loads(path.with_suffix(".json").read_text())
     return frame
+
+
+def markdown_table(frame: pd.DataFrame) -> str:
+    """Return a table in Markdown.
+
+    >>> print(markdown_table(pd.DataFrame({"claim": ["C1"], "holds": ["yes"]})), end="")
+    | claim | holds |
+    |---|---|
+    | C1 | yes |
+    """
+    lines = [frame.columns, ["---"] * len(frame.columns), *frame.astype(str).to_numpy()]
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    rows[1] = "|" + "---|" * len(frame.columns)
+    return "\n".join(rows) + "\n"

@@ -111,7 +111,7 @@ def curves_figure(
             "mode": "lines+markers+text",
             "line": {"color": grey, "width": 3},
             "marker": {"size": [11, 0], "color": grey, "symbol": "star"},
-            "text": ["", f"truth {short(true_answer)}"],
+            "text": ["", f"truth {short(true_answer)}  "],
             "textposition": "top left",
             "showlegend": False,
             "visible": truth is not None and bool(np.isfinite(true_answer)),

@@ -41,9 +41,11 @@ from workbench.figures import how_much_data as draw
 from workbench.figures.updates import copy_into
 from workbench.panels.base import Panel
 from workbench.panels.how_much_data_report import answer_sentence, report_html
+from workbench.panels.views import row
 
 VIEWS = ("1 Target", "2 Amplifier", "3 Rounds", "4 Ratios", "5 Tau", "6 Interval", "7 Report")
 TARGET_STEP = 0.25
+OWN_DATA = "Bring your own learning curve"
 
 
 class HowMuchDataPanel(Panel):
@@ -111,8 +113,9 @@ class HowMuchDataPanel(Panel):
             "score_scale", {"percent (0 to 100)": 100, "fractions (0 to 1)": 1}, "Scores in my file", place=False
         )
         self.toggle("lower_is_better", "My scores are errors (lower is better)", place=False)
-        self._inputs += [self.controls["score_scale"], self.controls["lower_is_better"]]
         self.add_upload(".csv,.tsv,.txt", "Your learning curve (CSV)", paste="pasted.csv")
+        own = [self.controls["score_scale"], self.controls["lower_is_better"], *self._inputs]
+        self._inputs[:] = [widgets.Accordion([row(own)], titles=(OWN_DATA,), layout=widgets.Layout(width="100%"))]
         self._page_for(self.tasks[self.task])
 
     def _build_views(self) -> None:
