@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,16 @@ BROWSER_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+PLACES = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
+    "WORKBENCH_CACHE": "cache",
+}
 
 
 @dataclass(frozen=True)
@@ -88,35 +99,46 @@ def wait_until_up(process: subprocess.Popen, url: str, log: Path, timeout: float
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
+        except urllib.error.HTTPError:
+            return  # it answers
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start; the end of its log:\n{log.read_text()[-4000:]}")
+    raise RuntimeError(f"the server did not start; the end of its log:\n{log.read_text()[-4000:]}")
+
+
+@contextmanager
+def serve(module: str, options: list[str], url: str, home: Path) -> Iterator[None]:
+    """Run ``python -m module`` until the block ends, with every folder it writes to below ``home``."""
+    environment = os.environ | {name: str(home / part) for name, part in PLACES.items()}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+    log = home / f"{module}.log"
+    with log.open("w") as output:
+        command = [sys.executable, "-m", module, "--no-browser", *options]
+        folder = home / "notebooks"
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            wait_until_up(process, url, log)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Start JupyterLab on a copy of ``notebooks/``, with every folder it writes to a temporary one."""
+    """Start JupyterLab on a copy of ``notebooks/``."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
-    shutil.copytree(CHECKOUT / "notebooks", folder, dirs_exist_ok=True) if (
-        CHECKOUT / "notebooks"
-    ).is_dir() else folder.mkdir()
+    folder.mkdir()
+    if (CHECKOUT / "notebooks").is_dir():
+        shutil.copytree(CHECKOUT / "notebooks", folder, dirs_exist_ok=True)
     shutil.copy(Path(__file__).with_name("demo_panel.py"), folder)
     write_settings(home / "settings")
     port, token = free_port(), os.urandom(16).hex()
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-        "WORKBENCH_CACHE": "cache",
-    }
-    environment = os.environ | {name: str(home / part) for name, part in places.items()}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     options = [
-        "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
@@ -127,19 +149,26 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "--LabApp.extension_manager=readonly",
         "--LabApp.news_url=None",
     ]
-    log = home / "server.log"
-    with log.open("w") as output:
-        command = [sys.executable, "-m", "jupyterlab", *options]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
-        try:
-            wait_until_up(process, f"http://127.0.0.1:{port}/api/status?token={token}", log)
-            yield Lab(f"http://127.0.0.1:{port}", token, folder)
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    url = f"http://127.0.0.1:{port}"
+    with serve("jupyterlab", options, f"{url}/api/status?token={token}", home):
+        yield Lab(url, token, folder)
+
+
+@pytest.fixture
+def dashboard(lab: Lab) -> Iterator[Callable[[str], str]]:
+    """Give a function that serves a notebook of the lab's folder as a dashboard and returns its address."""
+    with ExitStack() as stack:
+
+        def start(name: str) -> str:
+            port = free_port()
+            url = f"http://127.0.0.1:{port}"
+            options = [name, f"--port={port}", "--Voila.ip=127.0.0.1"]
+            stack.enter_context(
+                serve("voila", options, f"{url}/voila/templates/lab/static/voila.js", lab.folder.parent)
+            )
+            return url
+
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -173,3 +173,16 @@ def test_a_cell_that_fails_is_reported_with_its_traceback(page, lab):
     open_notebook(page, lab.write_notebook("broken.ipynb", "1 + 1", "[][3]", "2 + 2"))
     with pytest.raises(AssertionError, match=r"\[\]\[3\](.|\n)*IndexError: list index out of range"):
         run_all(page, timeout=60)
+
+
+def test_panel_works_as_a_dashboard(page, lab, dashboard):
+    """A dashboard opens after the notebook has run, so it shows what the kernel says the figures are."""
+    name = lab.write_notebook("dashboard.ipynb", "from demo_panel import DemoPanel\nDemoPanel(exponent=0.6)")
+    page.goto(dashboard(name), timeout=90_000)
+    wait_for_figure(page, timeout=90)
+    page.locator(".workbench-panel .lines path.js-line").nth(6).wait_for(state="attached")
+    assert_slider_moves_curve(page, "Exponent of the law")
+    screenshot(page, "base_dashboard")
+    with page.expect_download() as csv:
+        panels(page).get_by_role("button", name="Save numbers").click()
+    assert csv.value.suggested_filename == "demo-of-the-base.csv"

@@ -345,3 +345,16 @@ def test_figures_of_a_kernel_share_one_copy_of_plotly():
     other = Table()
     assert panel.figure._script == other.figure._script
     assert len(panel.figure._esm) < 5000
+
+
+def test_page_that_opens_later_gets_the_curves_as_they_are():
+    panel = Table()
+    with panel.figure.batch_update():
+        panel.figure.data[0].y = [0.75, 0.5]
+        panel.figure.layout.yaxis.type = "log"
+    state = panel.figure.get_state()
+    (trace,) = state["_widget_data"]
+    assert list(trace["y"]) == [0.75, 0.5]
+    assert trace["uid"] == panel.figure.data[0].uid
+    assert state["_widget_layout"]["yaxis"]["type"] == "log"
+    assert "_widget_data" not in panel.figure.get_state(key="tooltip")

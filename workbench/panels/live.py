@@ -88,6 +88,19 @@ class LiveFigure(go.FigureWidget):
     def _default_script(self) -> str:
         return PlotlyScript.shared().model_id
 
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return the widget's state; the whole of it, which a page that opens later asks for, holds the traces as they are.
+
+        plotly's own keeps the traces of the moment when the figure was made, so that a reloaded page or a dashboard, which
+        opens after the notebook has run, would show a figure without its curves.
+        """
+        state = super().get_state(key=key, drop_defaults=drop_defaults)
+        if key is None and getattr(self, "_data_objs", None) is not None:
+            to_json = self.trait_metadata("_widget_data", "to_json")
+            state["_widget_data"] = to_json([trace.to_plotly_json() for trace in self._data_objs], self)
+            state["_widget_layout"] = to_json(self._layout_obj.to_plotly_json(), self)
+        return state
+
     def _send_update_msg(
         self,
         restyle_data: dict[str, Any],
