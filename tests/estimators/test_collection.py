@@ -14,7 +14,7 @@ from workbench.estimators import (
     simulate_many,
     tune_correction,
 )
-from workbench.experiments.how_much_data import load_task
+from workbench.experiments.tasks import load_task
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,17 @@ import pandas as pd
 import pytest
 
 from workbench.experiments.how_much_data import (
-    SUBSETS,
     HowMuchDataConfig,
-    catalogue,
     correction_matrix,
     family_errors,
     fit_is_not_requirement,
     interval_coverage,
-    load_task,
-    make_task,
     play,
     run,
 )
 from workbench.experiments.how_much_data_claims import claims
 from workbench.experiments.results import COLUMNS, load_results
+from workbench.experiments.tasks import SUBSETS, catalogue, load_task, make_task
 from workbench.training import Cancelled, CancelToken
 
 REFERENCE_RMSE = {

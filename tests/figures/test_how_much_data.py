@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 import pytest
 
 from workbench.estimators import DataRequirementEstimator, simulate_collection
-from workbench.experiments.how_much_data import load_task
+from workbench.experiments.tasks import load_task
 from workbench.figures import how_much_data as draw
+from workbench.figures import how_much_data_sweeps as sweeps
 from workbench.figures.updates import copy_into
 
 
@@ -39,9 +40,9 @@ def test_every_figure_has_a_title_and_units():
         draw.curves_figure(np.array([10.0, 100.0]), np.array([10.0, 20.0]), [_curve()], 25.0, title="curves"),
         draw.amplifier_figure({"power": (100.0, 80.0), "log": (100.0, np.inf)}, 1.0, 25.0, "Score (%)"),
         draw.rounds_figure((task.oracle.sizes, task.oracle.scores), game, 90.0, 12_000.0, 3, "rounds"),
-        draw.ratio_figure(ratios, 1, "CIFAR-10"),
-        draw.correction_figure(matrix, "power", 5, "A", "B"),
-        draw.interval_figure(answers, np.array([12.0, 18.0]), "interval"),
+        sweeps.ratio_figure(ratios, 1, "CIFAR-10"),
+        sweeps.correction_figure(matrix, "power", 5, "A", "B"),
+        sweeps.interval_figure(answers, np.array([12.0, 18.0]), "interval"),
     ]
     for figure in figures:
         assert figure.layout.title.text
@@ -54,7 +55,7 @@ def test_every_figure_has_a_title_and_units():
 
 def test_heat_map_shows_ratios_as_numbers_and_their_logarithm_as_colour():
     ratios = pd.DataFrame({"curve": ["power", "log"] * 2, "target": [90, 90, 91, 91], "ratio": [0.5, 2.0, 16.0, 1.0]})
-    heat = draw.ratio_figure(ratios, 1, "task").data[0]
+    heat = sweeps.ratio_figure(ratios, 1, "task").data[0]
     assert np.asarray(heat.z).tolist() == [[-1.0, 2.0], [1.0, 0.0]]
     assert [list(row) for row in heat.text] == [["0.50", "16"], ["2.00", "1.00"]]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from workbench.estimators import CURVES, PUBLISHED_FAMILY
-from workbench.experiments.how_much_data import load_task
+from workbench.experiments.tasks import load_task
 from workbench.panels.how_much_data import VIEWS, HowMuchDataPanel
 from workbench.panels.how_much_data_report import RUN_CLAIMS, ClaimsTable, run_panel
 
@@ -210,8 +210,8 @@ def test_claims_table_shows_stored_and_then_new_results():
 
 
 def test_measured_curves_become_choices_of_the_panel(panel, monkeypatch, tmp_path):
-    from workbench.experiments.how_much_data import measured_tasks
     from workbench.experiments.learning_curves import CurveConfig, measure_learning_curves
+    from workbench.experiments.tasks import measured_tasks
 
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     config = CurveConfig(learners=("3-NN",), seeds=(0, 1), fractions=(0.1, 0.2, 0.4, 1.0))

@@ -5,44 +5,27 @@ Mahmood et al., CVPR 2022.  Claims C1-C5 are numbered as in the notebook's table
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from workbench.datasets.learning_curves import lcdb_curves, published_curves
+from workbench.datasets.learning_curves import lcdb_curves
 from workbench.estimators import (
     CURVES,
     PUBLISHED_FAMILY,
     DataRequirementEstimator,
-    LearningCurveOracle,
-    diagnose,
     simulate_many,
     tune_correction,
 )
 from workbench.estimators._search import Array
-from workbench.experiments.results import COLUMNS, load_results
+from workbench.experiments.lcdb import judge_lcdb
+from workbench.experiments.results import COLUMNS
+from workbench.experiments.tasks import ILL_BEHAVED, SUBSETS, WELL_BEHAVED, Task, load_task
 from workbench.training import CancelToken, Progress, no_progress
-
-SUBSETS = {"CIFAR-10": 5, "CIFAR-100": 5, "ImageNet": 4, "VOC": 4, "BDD100K": 5, "nuScenes": 5}
-"""Measured points owned at the start: 10 % of the data (VOC 20 %), as in the names of the published plots."""
-
-PUBLISHED_TARGETS = {
-    "CIFAR-10": (79, 93),
-    "CIFAR-100": (40, 73),
-    "ImageNet": (43, 67),
-    "VOC": (66, 75),
-    "BDD100K": (19, 27),
-    "nuScenes": (21, 31),
-}
-"""First and last target of the published sweeps, in score points."""
-
-SCORE_NAMES = {"VOC": "mAP (%)", "BDD100K": "mIoU (%)", "nuScenes": "BEV mIoU (%)"}
 
 PAPER_IMAGENET = {"power": 585_000, "log": 622_000, "root": 697_000, "arctan": 1_020_000}
 """Figure 1: answers for 67 % on ImageNet from half of the data; the truth there is 900 000."""
@@ -84,113 +67,6 @@ class HowMuchDataConfig:
     min_step: float = 0.0
     lcdb: bool = True
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A learning curve to play with: what was measured, and how much of it is owned at the start.
-
-    Attributes:
-        name: for a person.
-        points: columns ``seed``, ``n`` and ``score`` (percent, higher is better), sorted by ``n``.
-        subsets: number of distinct sizes owned at the start.
-        sweep: first and last target of the published sweep; by default all that the curve reaches.
-        score_name: name and unit of the score.
-    """
-
-    name: str
-    points: pd.DataFrame
-    subsets: int
-    sweep: tuple[int, int] | None = None
-    score_name: str = "Score (%)"
-
-    @cached_property
-    def oracle(self) -> LearningCurveOracle:
-        """The true curve: the mean over seeds."""
-        return LearningCurveOracle(self.points["n"], self.points["score"])
-
-    @property
-    def start_sizes(self) -> Array:
-        """Sizes measured before the first order."""
-        return self.oracle.sizes[: self.subsets]
-
-    @property
-    def initial_size(self) -> int:
-        """Samples owned at the start."""
-        return int(self.start_sizes[-1])
-
-    @cached_property
-    def targets(self) -> Array:
-        """The integers above every score owned that the curve reaches."""
-        scores = self.oracle.scores
-        return np.arange(np.floor(scores[: self.subsets].max()) + 1, np.floor(scores.max()) + 1)
-
-    @property
-    def published_targets(self) -> Array:
-        """Those of :attr:`targets` that the published sweep holds."""
-        low, high = self.sweep or (-np.inf, np.inf)
-        return self.targets[(self.targets >= low) & (self.targets <= high)]
-
-    @cached_property
-    def truth(self) -> Array:
-        """Smallest sufficient size of each of :attr:`targets`."""
-        return np.array([self.oracle.required_size(target) for target in self.targets])
-
-    def with_seeds(self, count: int) -> Task:
-        """Return the task as the first ``count`` seeds alone would have shown it."""
-        seeds = sorted(self.points["seed"].unique())[:count]
-        return replace(self, points=self.points[self.points["seed"].isin(seeds)])
-
-    def with_subsets(self, subsets: int) -> Task:
-        """Return the task with another number of sizes owned at the start."""
-        return replace(self, subsets=subsets)
-
-
-def make_task(name: str, points: pd.DataFrame, **facts: Any) -> Task:
-    """Return a task of measured points; a tenth of the largest size is owned, and at least four distinct sizes.
-
-    Args:
-        name: for a person.
-        points: columns ``n`` and ``score`` (percent, higher is better), and ``seed`` where there are several.
-        **facts: other fields of :class:`Task`.
-    """
-    points = points if "seed" in points else points.assign(seed=0)
-    points = points[["seed", "n", "score"]].sort_values("n", kind="stable").reset_index(drop=True)
-    sizes = np.unique(points["n"])
-    tenth = int(np.searchsorted(sizes, 0.1 * sizes[-1], side="right"))
-    return Task(name, points, min(max(tenth, 4), len(sizes)), **facts)
-
-
-@cache
-def load_task(name: str) -> Task:
-    """Return one of the six published tasks."""
-    return replace(
-        make_task(name, published_curves(name)),
-        subsets=SUBSETS[name],
-        sweep=PUBLISHED_TARGETS[name],
-        score_name=SCORE_NAMES.get(name, "Top-1 accuracy (%)"),
-    )
-
-
-def measured_tasks(curves: pd.DataFrame, when: str) -> dict[str, Task]:
-    """Return one task a learner of what :func:`workbench.experiments.learning_curves.measure_learning_curves` returned."""
-    tasks = {}
-    for (task, learner), points in curves.groupby(["task", "learner"], sort=False):
-        name = f"{task}, {learner} ({when})"
-        tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
-    return tasks
-
-
-def catalogue() -> dict[str, Task]:
-    """Return every learning curve that ships with the workbench: the published six, those measured here, and some of LCDB."""
-    tasks = {name: load_task(name) for name in SUBSETS}
-    with contextlib.suppress(FileNotFoundError):
-        tasks |= measured_tasks(load_results("learning_curves"), "measured here")
-    for dataset, learner in WELL_BEHAVED + ILL_BEHAVED:
-        name = f"LCDB: {dataset}, {learner}"
-        points = lcdb_curves(dataset, learner).rename(columns={"score_mean": "score"})
-        tasks[name] = make_task(name, points, score_name="Test accuracy (%)")
-    return tasks
 
 
 def run(
@@ -355,14 +231,6 @@ def ill_behaved_curves(config: HowMuchDataConfig) -> Iterator[Row]:
         yield _row("warning", setting, "largest drop", fit.diagnosis_.largest_drop, "score points")
 
 
-ILL_BEHAVED = (("Fashion-MNIST", "LinearDiscriminantAnalysis"), ("mnist_784", "RidgeClassifier"))
-WELL_BEHAVED = (
-    ("Fashion-MNIST", "RandomForestClassifier"),
-    ("Fashion-MNIST", "SVC_rbf"),
-    ("mnist_784", "RandomForestClassifier"),
-)
-
-
 def extrapolate_lcdb(config: HowMuchDataConfig) -> Iterator[Row]:
     """Judge the family on the curves of LCDB: fit up to a tenth of the data, answer for the score at the full size."""
     table = judge_lcdb(config.weights)
@@ -391,54 +259,6 @@ def extrapolate_lcdb(config: HowMuchDataConfig) -> Iterator[Row]:
             100 * (answers.min(axis=1) <= part["needed"]).mean(),
             "% of curves",
         )
-
-
-@cache
-def judge_lcdb(weights: str = "uniform", share: float = 0.1, least: int = 5) -> pd.DataFrame:
-    """Fit each LCDB curve on the sizes up to ``share`` of its largest and ask for the score half-way to the best later one.
-
-    Curves count when at least ``least`` anchors are known and three are held out, and when the score still rises by half a
-    point or more.  The target is the middle between the best known score and the best later score.
-
-    Returns:
-        One row a curve: ``openmlid``, ``learner``, ``ill_behaved`` (from the known points alone), ``needed``, and
-        ``<curve>_answer`` and ``<curve>_rmse`` of each published function.
-    """
-    groups = []
-    for (openmlid, learner), frame in lcdb_curves().groupby(["openmlid", "learner"], sort=False):
-        sizes, scores = frame["n"].to_numpy(float), frame["score_mean"].to_numpy()
-        known = int(np.searchsorted(sizes, share * sizes[-1], side="right"))
-        if known < least or len(sizes) - known < 3 or scores[known:].max() < scores[:known].max() + 0.5:
-            continue
-        groups.append((openmlid, learner, sizes, scores, known))
-    width = max(known for *_, known in groups)
-    sizes, scores, row_weights = (np.zeros((len(groups), width)) for _ in range(3))
-    for index, (_, _, n, v, known) in enumerate(groups):
-        sizes[index], scores[index] = n[known - 1], v[known - 1]
-        sizes[index, :known], scores[index, :known] = n[:known], v[:known]
-        row_weights[index, :known] = 1.0 if weights == "uniform" else np.exp2(np.arange(known))
-    oracles = [LearningCurveOracle(n, v) for _, _, n, v, _ in groups]
-    targets = np.array([(v[:known].max() + v[known:].max()) / 2 for _, _, _, v, known in groups])
-    table = pd.DataFrame(
-        {
-            "openmlid": [group[0] for group in groups],
-            "learner": [group[1] for group in groups],
-            "needed": [oracle.required_size(target) for oracle, target in zip(oracles, targets, strict=True)],
-        }
-    )
-    for name in PUBLISHED_FAMILY:
-        coefficients = CURVES[name].fit_batch(sizes, scores, row_weights)
-        table[f"{name}_answer"] = CURVES[name].invert(coefficients, targets)
-        table[f"{name}_rmse"] = [
-            float(np.sqrt(np.mean((CURVES[name].evaluate(row[None], n[None, known:])[0] - v[known:]) ** 2)))
-            for row, (_, _, n, v, known) in zip(coefficients, groups, strict=True)
-        ]
-    fitted = CURVES["power"].fit_batch(sizes, scores, row_weights)
-    table["ill_behaved"] = [
-        diagnose(n[:known], v[:known], CURVES["power"].evaluate(row[None], n[None, :known])[0]).ill_behaved
-        for row, (_, _, n, v, known) in zip(fitted, groups, strict=True)
-    ]
-    return table
 
 
 def play(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from workbench.estimators import PUBLISHED_FAMILY
-from workbench.experiments.how_much_data import PAPER_CORRECTED, PAPER_IMAGENET, PAPER_ROUNDS, SUBSETS
+from workbench.experiments.how_much_data import PAPER_CORRECTED, PAPER_IMAGENET, PAPER_ROUNDS
+from workbench.experiments.tasks import SUBSETS
 
 OTHERS = tuple(task for task in SUBSETS if task != "CIFAR-10")
 UNDERESTIMATORS = ("power", "log", "root")

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.estimators import Requirement
-from workbench.experiments.how_much_data import Task, measured_tasks, run
+from workbench.experiments.how_much_data import run
 from workbench.experiments.how_much_data_claims import claims
 from workbench.experiments.learning_curves import CurveConfig, measure_learning_curves
 from workbench.experiments.results import load_results
+from workbench.experiments.tasks import Task, measured_tasks
 from workbench.figures.how_much_data import short
 from workbench.panels.run import RunPanel, table_html
 
