@@ -6,7 +6,7 @@ from itertools import product
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.estimators._search import Array, levenberg_marquardt, line_fit
 from workbench.estimators.curves import ScalingCurve
@@ -55,9 +55,9 @@ class BrokenPowerLaw(ScalingCurve):
         error = line_fit(-_factor(cls.grid[None], shared[:, None, :]), scores[:, None, :], weights[:, None, :])[2]
         start = cls.grid[error.argmin(1)]
 
-        def curve(shape: Array) -> Array:
-            basis = -_factor(shape, x)
-            slope, level, _ = line_fit(basis, scores, weights)
+        def curve(shape: Array, rows: NDArray[np.intp]) -> Array:
+            basis = -_factor(shape, x[rows])
+            slope, level, _ = line_fit(basis, scores[rows], weights[rows])
             return slope[:, None] * basis + level[:, None]
 
         bounds = np.array([0.0, -4.0, -8.0, np.log(0.05)]), np.array([4.0, 4.0, 8.0, np.log(4.0)])

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from workbench.estimators._search import Array, line_fit, search_line, search_offset
+from workbench.estimators._search import Array, line_fit, pick, search_line, search_offset
 from workbench.estimators.validation import check_measurements, check_score, check_sizes
 
 _FEW = 1e-9
@@ -281,9 +281,9 @@ class Arctan(ScalingCurve):
         log_reference, x = _around_middle(sizes, weights)
         bounds = np.array([-30.0, 0.0]), np.array([30.0, 1e5])
 
-        def curve(parameters: Array) -> Array:
+        def curve(parameters: Array, rows: NDArray[np.intp]) -> Array:
             slope, shift = np.exp(parameters[..., :1]), parameters[..., 1:]
-            return 200 / np.pi * np.arctan(slope * x[:, None, :] + shift)
+            return 200 / np.pi * np.arctan(slope * pick(x, rows)[:, None, :] + shift)
 
         parameters, offset = search_offset(curve, cls.grid, scores, weights, bounds)
         log_slope = parameters[:, 0] - log_reference + np.log(2 / np.pi)
@@ -338,10 +338,10 @@ class AlgebraicRoot(ScalingCurve):
             gap = power * np.maximum(np.log(100) + reference - log_level, 1e-12)
             return (gap + np.log(-np.expm1(-gap))) / power - reference
 
-        def curve(parameters: Array) -> Array:
+        def curve(parameters: Array, rows: NDArray[np.intp]) -> Array:
             log_level, power = parameters[..., :1], np.exp(parameters[..., 1:])
-            scale = log_t1(log_level, power, log_reference[: len(x), None, None])
-            return _root(log_sizes[:, None, :], scale, power)
+            scale = log_t1(log_level, power, pick(log_reference, rows)[:, None, None])
+            return _root(pick(log_sizes, rows)[:, None, :], scale, power)
 
         parameters, offset = search_offset(curve, cls.grid, scores, weights, bounds)
         reference = np.broadcast_to(log_reference, offset.shape)

@@ -29,10 +29,11 @@ def _correction(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
+    "learning_curves": _learning_curves,
     "how_much_data": _how_much_data,
     "how_much_data_correction": _correction,
-    "learning_curves": _learning_curves,
 }
+"""In the order in which they are measured: later tables read earlier ones."""
 
 
 def main(arguments: list[str] | None = None) -> None:

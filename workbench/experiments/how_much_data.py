@@ -22,9 +22,10 @@ from workbench.estimators import (
     tune_correction,
 )
 from workbench.estimators._search import Array
+from workbench.estimators.requirement import rank_weights
 from workbench.experiments.lcdb import judge_lcdb
-from workbench.experiments.results import COLUMNS
-from workbench.experiments.tasks import ILL_BEHAVED, SUBSETS, WELL_BEHAVED, Task, load_task
+from workbench.experiments.results import COLUMNS, load_results
+from workbench.experiments.tasks import ILL_BEHAVED, SUBSETS, WELL_BEHAVED, Task, load_task, measured_tasks
 from workbench.training import CancelToken, Progress, no_progress
 
 PAPER_IMAGENET = {"power": 585_000, "log": 622_000, "root": 697_000, "arctan": 1_020_000}
@@ -89,6 +90,7 @@ def run(
         ("C4: the correction factor", corrected),
         ("C5: the interval", interval_coverage),
         ("curves that no family describes", ill_behaved_curves),
+        ("the curves measured here", measured_curves),
     ]
     if config.lcdb:
         parts.append(("thousands of curves", extrapolate_lcdb))
@@ -229,6 +231,33 @@ def ill_behaved_curves(config: HowMuchDataConfig) -> Iterator[Row]:
         setting = f"LCDB {dataset}, {learner}"
         yield _row("warning", setting, "flagged as ill-behaved", fit.diagnosis_.ill_behaved, "1 = yes")
         yield _row("warning", setting, "largest drop", fit.diagnosis_.largest_drop, "score points")
+
+
+def measured_curves(config: HowMuchDataConfig) -> Iterator[Row]:
+    """One order on the learning curves measured here, from 10 % of the data: with all seeds averaged, and with one seed alone.
+
+    The target is the middle between the best score owned and the score of all data, each averaged over seeds.
+    """
+    for task in measured_tasks(load_results("learning_curves"), "measured here").values():
+        owned, full = task.oracle.scores[: task.subsets].max(), task.oracle.scores[-1]
+        target = (owned + full) / 2
+        needed = task.oracle.required_size(target)
+        setting = (
+            f"{task.name.removesuffix(' (measured here)')}, {task.points['seed'].nunique()} seeds, V*={target:.1f}"
+        )
+        for name in PUBLISHED_FAMILY:
+            averaged = _one_order(task, name, target, config) / needed
+            alone = [
+                _one_order(task.one_seed(seed), name, target, config) / needed for seed in task.points["seed"].unique()
+            ]
+            yield _row("measured", f"{setting}, {name}", "estimated / needed, seeds averaged", averaged, "ratio")
+            yield _row("measured", f"{setting}, {name}", "estimated / needed, lowest single seed", min(alone), "ratio")
+            yield _row("measured", f"{setting}, {name}", "estimated / needed, highest single seed", max(alone), "ratio")
+
+
+def _one_order(task: Task, curve: str, target: float, config: HowMuchDataConfig) -> float:
+    sizes, scores = task.start_sizes, task.oracle.scores[: task.subsets]
+    return CURVES[curve]().fit(sizes, scores, rank_weights(config.weights, len(sizes))).required_size(target)
 
 
 def extrapolate_lcdb(config: HowMuchDataConfig) -> Iterator[Row]:

@@ -93,6 +93,10 @@ class Task:
         seeds = sorted(self.points["seed"].unique())[:count]
         return replace(self, points=self.points[self.points["seed"].isin(seeds)])
 
+    def one_seed(self, seed: int) -> Task:
+        """Return the task as one seed alone would have shown it."""
+        return replace(self, points=self.points[self.points["seed"] == seed])
+
     def with_subsets(self, subsets: int) -> Task:
         """Return the task with another number of sizes owned at the start."""
         return replace(self, subsets=subsets)
