@@ -1,9 +1,10 @@
 # Everything runs in .venv, which is made on first use from the pinned lock; a stamp file makes the second start immediate.
+# Bytecode is compiled while installing, so that the first notebook opens as fast as the tenth.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
+INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: lab app test bench results data lock

@@ -12,21 +12,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
-from torch.nn.functional import cross_entropy
-from torch.utils.data import TensorDataset
 
 from workbench.datasets.files import atomic_write, cache_dir
 from workbench.datasets.images import load_digits_set, load_fashion_mnist
 from workbench.datasets.subsets import nested_stratified_subsets
-from workbench.models.small_cnn import SmallCNN
-from workbench.training import CancelToken, Progress, TrainingConfig, fit, no_progress
+from workbench.training.progress import CancelToken, Progress, no_progress
 
 FRACTIONS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.00)
 """The paper's schedule of subsets: 2, 4, ..., 20 %, then 30, ..., 100 % of the training data."""
@@ -161,6 +157,13 @@ def _classical(learner: str, seed: int) -> Any:
 
 
 def _train_cnn(split: Split, images: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> np.ndarray:
+    import torch  # seconds that a person who trains no network need not wait for
+    from torch.nn.functional import cross_entropy
+    from torch.utils.data import TensorDataset
+
+    from workbench.models.small_cnn import SmallCNN
+    from workbench.training import TrainingConfig, fit
+
     torch.manual_seed(seed)
     model = SmallCNN(split.side, num_classes=int(split.train_labels.max()) + 1)
 

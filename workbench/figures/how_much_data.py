@@ -83,6 +83,8 @@ def curves_figure(
     floor = _floor(scores)
     true_sizes, true_scores = truth if truth is not None else (np.array([]), np.array([]))
     top = max([target, *scores, *true_scores])
+    widest = 1.6 * max([*sizes, *true_sizes, *(curve.answer for curve in curves if curve.answer <= curve.grid[-1])])
+    window = [float(np.log10(0.8 * np.min(sizes))), float(np.log10(widest))]
     grey = ROLES["truth"]
     traces = [
         {
@@ -124,8 +126,8 @@ def curves_figure(
         "height": 560,
         "shapes": [line],
         "annotations": [label],
-        "xaxis": {"type": "log", "matches": "x2", "anchor": "y", "showticklabels": False},
-        "xaxis2": {"type": "log", "anchor": "y2", "title": {"text": "Training samples (count)"}},
+        "xaxis": {"type": "log", "range": window, "matches": "x2", "anchor": "y", "showticklabels": False},
+        "xaxis2": {"type": "log", "anchor": "y2", "range": window, "title": {"text": "Training samples (count)"}},
         "yaxis": {"title": {"text": score_name}, "range": [floor, top + 0.12 * (top - floor)], "domain": [0.34, 1]},
         "yaxis2": {
             "title": {"text": "Cost of a point<br>(samples)"},

@@ -77,11 +77,7 @@ class RequirementViews:
         fits = self._fits()
         grid, lines = self._fit_draw(self.task, self.seeds, self.owned, self.weights)
         answers = {name: fits[name].required_size(self.target) for name in names}
-        limit = 1.6 * max([self.current.oracle.full_size, *(a for a in answers.values() if a < grid[-1])])
-        shown = grid <= limit
-        return [
-            draw.FittedCurve(name, grid[shown], *(line[shown] for line in lines[name]), answers[name]) for name in names
-        ]
+        return [draw.FittedCurve(name, grid, *lines[name], answers[name]) for name in names]
 
     def _curves_figure(self) -> go.Figure:
         task, known = self.current, self._known()
