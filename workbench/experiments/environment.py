@@ -34,10 +34,6 @@ def environment_report() -> pd.DataFrame:
         ("Device", device, slow),
         ("Processor", f"{cores} cores", few),
         ("Data", data_dir().name + "/", "all default data is here: no download is needed"),
-        (
-            "Cache",
-            "WORKBENCH_CACHE" if os.environ.get("WORKBENCH_CACHE") else "the platform's cache folder",
-            str(cache_dir().name),
-        ),
+        ("Cache", str(cache_dir()), "measured points and checkpoints; set WORKBENCH_CACHE to move it"),
     ]
     return pd.DataFrame(rows, columns=["what", "found", "meaning"])

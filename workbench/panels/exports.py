@@ -80,7 +80,7 @@ class Exports:
             place=False,
         )
         csv.icon = page.icon = "download"
-        return [csv, page] if self.has_frame() else [page]
+        return [csv] * self.has_frame() + [page] * bool(self.figures)
 
     def _download_csv(self) -> None:
         name = file_name(self.title, ".csv")

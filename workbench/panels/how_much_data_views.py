@@ -70,7 +70,7 @@ class RequirementViews:
             scores = fit.predict(grid)
             with np.errstate(divide="ignore", invalid="ignore"):
                 slope = np.gradient(scores, grid)
-                lines[name] = scores, np.where(slope > 1e-12, 1 / slope, np.nan)
+                lines[name] = scores, np.where((slope > 1e-12) & (slope <= 1), 1 / slope, np.nan)
         return grid, lines
 
     def _curves(self, names: tuple[str, ...] = PUBLISHED_FAMILY) -> list[draw.FittedCurve]:
