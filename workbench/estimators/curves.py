@@ -79,12 +79,15 @@ class ScalingCurve(RegressorMixin, BaseEstimator):
             (B, p) coefficients.
         """
         sizes = np.asarray(sizes, float)
+        if sizes.ndim == 1:  # resamples of a few points repeat: each distinct one is fitted once
+            rows, inverse = np.unique(np.concatenate([scores, weights], 1), axis=0, return_inverse=True)
+            scores, weights = np.hsplit(rows, 2)
         cells = max(1, int(4e6 // (cls._grid_size * scores.shape[1])))
-        rows = [
+        fits = [
             cls._search(sizes[None] if sizes.ndim == 1 else sizes[block], scores[block], weights[block])
             for block in (slice(start, start + cells) for start in range(0, len(scores), cells))
         ]
-        return np.concatenate(rows)
+        return np.concatenate(fits)[inverse.ravel()] if sizes.ndim == 1 else np.concatenate(fits)
 
     _grid_size: ClassVar[int]
 
