@@ -85,6 +85,8 @@ def curves_figure(
     top = max([target, *scores, *true_scores])
     widest = 1.6 * max([*sizes, *true_sizes, *(curve.answer for curve in curves if curve.answer <= curve.grid[-1])])
     window = [float(np.log10(0.8 * np.min(sizes))), float(np.log10(widest))]
+    costs = np.concatenate([curve.point_cost[curve.grid <= widest] for curve in curves])
+    costs = np.log10(costs[costs > 0]) if np.any(costs > 0) else np.array([0.0, 1.0])
     grey = ROLES["truth"]
     traces = [
         {
@@ -132,6 +134,7 @@ def curves_figure(
         "yaxis2": {
             "title": {"text": "Cost of a point<br>(samples)"},
             "type": "log",
+            "range": [float(costs.min()) - 0.1, float(costs.max()) + 0.1],
             "nticks": 4,
             "domain": [0, 0.28],
             "anchor": "x2",
@@ -271,17 +274,16 @@ def rounds_figure(
         x=played["n"],
         y=played["score"],
         mode="markers+text",
-        text=[
-            f"{short(n)}" if r == 0 else f"round {r}: {short(n)}"
-            for r, n in zip(played["round"], played["n"], strict=True)
-        ],
-        textposition="bottom right",
+        text=["start" if number == 0 else f"{number}" for number in played["round"]],
+        customdata=[short(size) for size in played["n"]],
+        hovertemplate="round %{text}: %{customdata} samples, score %{y:.2f}<extra></extra>",
+        textposition="bottom center",
         marker={
             "size": 11,
             "color": [ROLES["good"] if met else ROLES["bad"] for met in played["met"]],
             "symbol": "diamond",
         },
-        name="trained and looked",
+        name="trained and looked (round)",
     )
     figure.add_scatter(
         x=[needed, needed],

@@ -54,7 +54,7 @@ def ratio_figure(ratios: pd.DataFrame, rounds: int, title: str, published: pd.Da
         x=dots["target"],
         y=dots["curve"],
         mode="markers",
-        marker={"size": 13, "color": "rgba(255,255,255,0.95)", "line": {"width": 2, "color": "black"}},
+        marker={"symbol": "circle-open", "size": 30, "color": "black", "line": {"width": 2}},
         customdata=dots["ratio"],
         hovertemplate="the paper reads %{customdata:.2f} here<extra></extra>",
         name="the paper gives a value here: "
