@@ -11,8 +11,8 @@ from scipy.optimize import curve_fit
 from sklearn.metrics import r2_score
 
 from workbench.estimators import CURVES, PUBLISHED_FAMILY, PowerLaw
-from workbench.estimators._search import Array
 from workbench.estimators.requirement import bootstrap_counts
+from workbench.estimators.search import Array
 from workbench.experiments import how_much_data as experiment
 
 from .side_by_side import BenchmarkConfig, Comparison, Timing, side_by_side

@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.estimators._search import Array, levenberg_marquardt, line_fit
 from workbench.estimators.curves import ScalingCurve
+from workbench.estimators.search import Array, levenberg_marquardt, line_fit
 
 LEAST_SIZES = 8
 _LOG_SIZES = np.linspace(0.0, np.log(1e12), 4000)

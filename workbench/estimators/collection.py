@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from workbench.estimators._search import Array
 from workbench.estimators.curves import ScalingCurve, whole
 from workbench.estimators.requirement import DataRequirementEstimator, rank_weights
+from workbench.estimators.search import Array
 from workbench.estimators.validation import check_score, check_sizes
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from workbench.estimators._search import Array, line_fit, pick, search_line, search_offset
+from workbench.estimators.search import Array, line_fit, pick, search_line, search_offset
 from workbench.estimators.validation import check_measurements, check_score, check_sizes
 
 _FEW = 1e-9

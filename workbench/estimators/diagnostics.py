@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.estimators._search import Array
+from workbench.estimators.search import Array
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from workbench.estimators._search import Array
 from workbench.estimators.curves import CURVES, PUBLISHED_FAMILY, ScalingCurve
 from workbench.estimators.diagnostics import Diagnosis, diagnose
+from workbench.estimators.search import Array
 from workbench.estimators.validation import PARAMETERS, check_score, check_sizes
 
 Status = Literal[

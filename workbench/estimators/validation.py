@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.estimators._search import Array
+from workbench.estimators.search import Array
 
 PARAMETERS = 3
 

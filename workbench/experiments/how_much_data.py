@@ -21,8 +21,8 @@ from workbench.estimators import (
     simulate_many,
     tune_correction,
 )
-from workbench.estimators._search import Array
 from workbench.estimators.requirement import rank_weights
+from workbench.estimators.search import Array
 from workbench.experiments.lcdb import judge_lcdb
 from workbench.experiments.results import COLUMNS, load_results
 from workbench.experiments.tasks import ILL_BEHAVED, SUBSETS, WELL_BEHAVED, Task, load_task, measured_tasks

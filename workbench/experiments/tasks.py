@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.datasets.learning_curves import lcdb_curves, published_curves
 from workbench.estimators import LearningCurveOracle
-from workbench.estimators._search import Array
+from workbench.estimators.search import Array
 from workbench.experiments.results import load_results
 
 SUBSETS = {"CIFAR-10": 5, "CIFAR-100": 5, "ImageNet": 4, "VOC": 4, "BDD100K": 5, "nuScenes": 5}
