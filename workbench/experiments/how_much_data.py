@@ -151,6 +151,7 @@ def several_rounds(config: HowMuchDataConfig) -> Iterator[Row]:
                 games = play(task, name, config, rounds=rounds)
                 setting = f"{task.name}, {name}, T={rounds}"
                 yield _row("C3", setting, "smallest ratio", games["ratio"].min(), "collected / needed")
+                yield _row("C3", setting, "largest ratio", games["ratio"].max(), "collected / needed")
                 yield _row("C3", setting, "failures", 100 * (1 - games["met"].mean()), "% of targets")
                 if task.name == "CIFAR-10":
                     at_92 = games.loc[games["target"] == 92, "ratio"].item()
