@@ -1,7 +1,11 @@
-"""Scaling laws and data requirement (Mahmood et al., CVPR 2022): how many samples does a target score need?"""
+"""Scaling laws, data requirement and optimal collection: how many samples does a target need, and when to buy them?
+
+Mahmood et al., "How Much More Data Do I Need?", CVPR 2022, and "Optimizing Data Collection for Machine Learning", NeurIPS 2022.
+"""
 
 from workbench.estimators.advice import next_sizes
 from workbench.estimators.broken import BrokenPowerLaw
+from workbench.estimators.campaign import simulate_campaign, summarise_campaign
 from workbench.estimators.collection import (
     Correction,
     LearningCurveOracle,
@@ -21,7 +25,10 @@ from workbench.estimators.curves import (
     ScalingCurve,
 )
 from workbench.estimators.diagnostics import Diagnosis, diagnose
+from workbench.estimators.planning import CollectionPlan, expected_cost, plan
+from workbench.estimators.policies import CollectionProblem, EnsemblePolicy, LocPolicy, Policy, RegressionPolicy
 from workbench.estimators.requirement import DataRequirementEstimator, Requirement
+from workbench.estimators.requirement_distribution import RequirementDistribution
 
 __all__ = [
     "CURVES",
@@ -29,19 +36,30 @@ __all__ = [
     "AlgebraicRoot",
     "Arctan",
     "BrokenPowerLaw",
+    "CollectionPlan",
+    "CollectionProblem",
     "Correction",
     "DataRequirementEstimator",
     "Diagnosis",
+    "EnsemblePolicy",
     "LearningCurveOracle",
+    "LocPolicy",
     "Logarithmic",
+    "Policy",
     "PowerLaw",
     "PowerLawSaturating",
+    "RegressionPolicy",
     "Requirement",
+    "RequirementDistribution",
     "ScalingCurve",
     "Trajectories",
     "diagnose",
+    "expected_cost",
     "next_sizes",
+    "plan",
+    "simulate_campaign",
     "simulate_collection",
     "simulate_many",
+    "summarise_campaign",
     "tune_correction",
 ]

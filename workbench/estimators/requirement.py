@@ -6,6 +6,7 @@ Mahmood et al., "How Much More Data Do I Need?", CVPR 2022, section 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Self
 
 import numpy as np
@@ -197,11 +198,11 @@ class DataRequirementEstimator(BaseEstimator):
 
         Resamples with fewer than three distinct sizes do not determine the curve and are drawn again.
         """
-        counts = bootstrap_counts(self.sizes_, n_boot, np.random.default_rng(self.seed))
         percent = 100.0 / self.score_scale
-        scores = np.broadcast_to(self._upward(self.scores_) * percent, counts.shape)
         curve, aim = self.curve_class(), float(self._upward(target)) + self.correction
-        coefficients = curve.fit_batch(self.sizes_, scores, counts * self.sample_weight_)
+        coefficients = bootstrap_coefficients(
+            curve, self.sizes_, self._upward(self.scores_) * percent, self.sample_weight_, n_boot, self.seed
+        )
         return coefficients, curve.invert(coefficients, np.full(n_boot, aim * percent))
 
     def curve_class(self) -> type[ScalingCurve]:
@@ -210,11 +211,7 @@ class DataRequirementEstimator(BaseEstimator):
         Raises:
             ValueError: the name is not one of ``CURVES``.
         """
-        if isinstance(self.curve, type) and issubclass(self.curve, ScalingCurve):
-            return self.curve
-        if self.curve not in CURVES:
-            raise ValueError(f"curve must be one of {list(CURVES)}, got {self.curve!r}")
-        return CURVES[self.curve]
+        return curve_named(self.curve)
 
     def _bootstrap_interval(self, target: float, n_boot: int) -> tuple[float, float]:
         low, high = np.quantile(self.bootstrap_sizes(target, n_boot), [0.05, 0.95], method="inverted_cdf")
@@ -223,6 +220,19 @@ class DataRequirementEstimator(BaseEstimator):
     def _upward(self, scores: ArrayLike) -> Array:
         scores = np.asarray(scores, float)
         return scores if self.direction == "max" else self.score_scale - scores
+
+
+def curve_named(curve: str | type[ScalingCurve]) -> type[ScalingCurve]:
+    """Return the class of learning curve that ``curve`` names.
+
+    Raises:
+        ValueError: the name is not one of ``CURVES``.
+    """
+    if isinstance(curve, type) and issubclass(curve, ScalingCurve):
+        return curve
+    if curve not in CURVES:
+        raise ValueError(f"curve must be one of {list(CURVES)}, got {curve!r}")
+    return CURVES[curve]
 
 
 def rank_weights(weights: str, count: int) -> Array:
@@ -252,3 +262,42 @@ def bootstrap_counts(sizes: Array, n_boot: int, rng: np.random.Generator, min_di
         accepted.append(counts)
         missing -= len(counts)
     return np.concatenate(accepted)
+
+
+def bootstrap_coefficients(
+    curve: type[ScalingCurve],
+    sizes: Array,
+    percent: Array,
+    weights: Array,
+    n_boot: int,
+    seed: int,
+    min_distinct: int = PARAMETERS,
+) -> Array:
+    """Fit ``curve`` to ``n_boot`` resamples of the points; a point drawn twice counts twice, with its own weight.
+
+    Args:
+        curve: the family.
+        sizes: (m,) sizes.
+        percent: (m,) scores in percent, higher is better.
+        weights: (m,) weight of each point.
+        n_boot: resamples.
+        seed: of the resampling.
+        min_distinct: resamples with fewer distinct sizes are drawn again.
+
+    Returns:
+        (n_boot, p) coefficients, read-only: the last few results are kept, as targets and costs change more often than points.
+    """
+    return _bootstrap_coefficients(
+        curve, *(np.asarray(a, float).tobytes() for a in (sizes, percent, weights)), n_boot, seed, min_distinct
+    )
+
+
+@lru_cache(maxsize=64)
+def _bootstrap_coefficients(
+    curve: type[ScalingCurve], sizes: bytes, percent: bytes, weights: bytes, n_boot: int, seed: int, min_distinct: int
+) -> Array:
+    sizes, percent, weights = (np.frombuffer(buffer) for buffer in (sizes, percent, weights))
+    counts = bootstrap_counts(sizes, n_boot, np.random.default_rng(seed), min_distinct)
+    coefficients = curve.fit_batch(sizes, np.broadcast_to(percent, counts.shape), counts * weights)
+    coefficients.flags.writeable = False
+    return coefficients
