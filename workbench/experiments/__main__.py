@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from workbench.experiments import how_much_data, learning_curves
-from workbench.experiments.results import save_results
+from workbench.experiments import how_much_data, learning_curves, optimal_collection
+from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
 
 
@@ -28,10 +28,23 @@ def _correction(progress: Progress) -> tuple[pd.DataFrame, object]:
     return how_much_data.correction_matrix(config), config
 
 
+def _campaigns(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = optimal_collection.OptimalCollectionConfig()
+    return optimal_collection.play_table_1(config, progress), config
+
+
+def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = optimal_collection.OptimalCollectionConfig()
+    games = load_results("optimal_collection_sweep")
+    return optimal_collection.run(config, progress, games=games), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "how_much_data": _how_much_data,
     "how_much_data_correction": _correction,
+    "optimal_collection_sweep": _campaigns,
+    "optimal_collection": _optimal_collection,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 
