@@ -6,6 +6,7 @@ Mahmood et al., "How Much More Data Do I Need?", CVPR 2022, and "Optimizing Data
 from workbench.estimators.advice import next_sizes
 from workbench.estimators.broken import BrokenPowerLaw
 from workbench.estimators.campaign import simulate_campaign, summarise_campaign
+from workbench.estimators.campaign_log import CampaignLog, CampaignLogError
 from workbench.estimators.collection import (
     Correction,
     LearningCurveOracle,
@@ -36,6 +37,8 @@ __all__ = [
     "AlgebraicRoot",
     "Arctan",
     "BrokenPowerLaw",
+    "CampaignLog",
+    "CampaignLogError",
     "CollectionPlan",
     "CollectionProblem",
     "Correction",

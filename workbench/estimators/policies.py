@@ -106,7 +106,7 @@ class RegressionPolicy(Policy):
         self, sizes: Array, scores: Array, problem: CollectionProblem, rounds_left: int, q_max: Array, seed: int
     ) -> Decision:
         curve, weights = curve_named(self.family), rank_weights(self.weights, len(scores))
-        fit = curve.fit_batch(sizes[:, 0], scores[None], weights[None])
+        fit = curve.fit_batch(_of_one_source(sizes), scores[None], weights[None])
         return Decision(whole(curve.invert(fit, np.array([problem.target + self.correction]))))
 
 
@@ -124,7 +124,9 @@ class EnsemblePolicy(Policy):
         self, sizes: Array, scores: Array, problem: CollectionProblem, rounds_left: int, q_max: Array, seed: int
     ) -> Decision:
         curve, weights = curve_named(self.family), rank_weights(self.weights, len(scores))
-        fits = bootstrap_coefficients(curve, sizes[:, 0], scores, weights, self.n_boot, seed, self.min_distinct)
+        fits = bootstrap_coefficients(
+            curve, _of_one_source(sizes), scores, weights, self.n_boot, seed, self.min_distinct
+        )
         answers = curve.invert(fits, np.full(len(fits), problem.target))
         return Decision(np.atleast_1d(np.minimum(answers, q_max[0]).mean()))
 
@@ -145,7 +147,7 @@ class LocPolicy(Policy):
         self, sizes: Array, scores: Array, problem: CollectionProblem, rounds_left: int, q_max: Array, seed: int
     ) -> Decision:
         law = RequirementDistribution.from_curve(
-            sizes[:, 0],
+            _of_one_source(sizes),
             scores,
             problem.target,
             family=self.family,
@@ -166,3 +168,9 @@ class LocPolicy(Policy):
         )
         give_up = forecast.status in ("give up", "unreachable")
         return Decision(np.atleast_1d(forecast.sizes[0]), give_up, law, forecast)
+
+
+def _of_one_source(sizes: Array) -> Array:
+    if sizes.shape[1] != 1:
+        raise ValueError(f"this policy plans for one source, got {sizes.shape[1]}: use a policy for several sources")
+    return sizes[:, 0]
