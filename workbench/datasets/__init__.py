@@ -11,6 +11,7 @@ from workbench.datasets.images import (
 )
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
+from workbench.datasets.source_scores import read_source_scores
 from workbench.datasets.subsets import nested_stratified_subsets
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "published_curves",
     "read_idx",
     "read_learning_curves",
+    "read_source_scores",
     "sha256",
 ]

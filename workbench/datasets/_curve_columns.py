@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from workbench.datasets._delimited_text import shown
 
@@ -31,6 +31,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "seed": ("seed", "random_seed", "run", "repeat", "repetition", "trial", "fold", "split"),
     "model": ("model", "learner", "architecture", "arch", "method", "estimator", "network"),
 }
+_NUMBERED = re.compile(r"n_?([0-9]+)")
 _SCALING_LAW_COLUMNS = {"seen_examples", "loss", "training"}
 
 
@@ -55,33 +56,78 @@ def find_columns(header: Sequence[str], columns: Mapping[str, str], direction: s
     With ``direction="min"`` the score is a column of errors where there is one.
     """
     normal = [_normal(name) for name in header]
-    errors = [index for index, key in enumerate(normal) if key in ERROR_ALIASES]
-    if direction == "min" and len(errors) == 1 and "score" not in columns:
-        columns = {**columns, "score": header[errors[0]]}
-    sources = [name for name, key in zip(header, normal, strict=True) if re.fullmatch(r"n_?[0-9]+", key)]
+    sources = [name for name, key in zip(header, normal, strict=True) if _NUMBERED.fullmatch(key)]
     if len(sources) > 1 and "n" not in columns:
         raise LearningCurveFormatError(
             f"columns {listed(sources)} give the sizes of several sources; such a table belongs to the collection planner, "
             "this reader takes one column n"
         )
-    if missing := [name for name in columns.values() if name not in header]:
-        raise LearningCurveFormatError(f"no column {shown(missing[0])}; the table has {listed(header)}")
-    found = {role: list(header).index(name) for role, name in columns.items()}
+    found = _named(header, columns, direction)
     if set(normal) >= _SCALING_LAW_COLUMNS and "score" not in columns:
         found |= {"loss": normal.index("loss"), "training": normal.index("training")}
-    for role in ALIASES:
+    return _complete(found, header, ALIASES, ("n", "score"))
+
+
+def find_source_columns(header: Sequence[str], columns: Mapping[str, str], direction: str = "max") -> dict[str, int]:
+    """Return the index of each role's column: n_1, n_2, ... in that order, score; task, seed and model where there are such."""
+    found = _named(header, columns, direction)
+    for index, name in enumerate(header):
+        match = _NUMBERED.fullmatch(_normal(name))
+        if match and index not in found.values():
+            role = f"n_{int(match.group(1))}"
+            if role in found:
+                names = listed([header[found[role]], name])
+                raise LearningCurveFormatError(f"several columns could be {role}: {names}")
+            found[role] = index
+    sizes = sorted((role for role in found if is_size(role)), key=lambda role: int(role[2:]))
+    if len(sizes) < 2:
+        raise LearningCurveFormatError(
+            f"the sizes of at least two sources are needed, in columns n_1, n_2, ...; the table has {listed(header)}"
+        )
+    if missing := [role for role in (f"n_{number + 1}" for number in range(len(sizes))) if role not in sizes]:
+        raise LearningCurveFormatError(f"no column {missing[0]!r} beside {listed(sizes)}; sources count from n_1 on")
+    rest = {role: index for role, index in found.items() if role not in sizes}
+    others = [role for role in ALIASES if role != "n"]
+    return {role: found[role] for role in sizes} | _complete(rest, header, others, ("score",))
+
+
+def is_size(role: str) -> bool:
+    """Return whether a role is the size of a source: ``n``, or ``n_1``, ``n_2``, ..."""
+    return re.fullmatch(r"n(_[1-9][0-9]*)?", role) is not None
+
+
+def _named(header: Sequence[str], columns: Mapping[str, str], direction: str) -> dict[str, int]:
+    """Return the columns that the person named, and with ``direction="min"`` the one column of errors as the score."""
+    errors = _errors(header)
+    if direction == "min" and len(errors) == 1 and "score" not in columns:
+        columns = {**columns, "score": errors[0]}
+    if missing := [name for name in columns.values() if name not in header]:
+        raise LearningCurveFormatError(f"no column {shown(missing[0])}; the table has {listed(header)}")
+    return {role: list(header).index(name) for role, name in columns.items()}
+
+
+def _complete(
+    found: dict[str, int], header: Sequence[str], roles: Iterable[str], required: Sequence[str]
+) -> dict[str, int]:
+    """Add the columns of the other roles by their usual names."""
+    normal, errors = [_normal(name) for name in header], _errors(header)
+    for role in roles:
         if role not in found and not (role == "score" and "loss" in found):
             found |= _match(role, header, normal)
-    for role in ("n", "score"):
+    for role in required:
         if role not in found and not (role == "score" and "loss" in found):
             known = ", ".join(ALIASES[role][:6:2])
             if role == "score" and errors:
                 raise LearningCurveFormatError(
-                    f'{shown(header[errors[0]])} looks like an error, of which lower is better: say so (direction="min"), '
+                    f'{shown(errors[0])} looks like an error, of which lower is better: say so (direction="min"), '
                     "or give a column of scores"
                 )
             raise LearningCurveFormatError(f"no column for {role} (such as {known}); the table has {listed(header)}")
     return found
+
+
+def _errors(header: Sequence[str]) -> list[str]:
+    return [name for name in header if _normal(name) in ERROR_ALIASES]
 
 
 def _match(role: str, header: Sequence[str], normal: Sequence[str]) -> dict[str, int]:
