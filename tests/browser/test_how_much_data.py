@@ -16,7 +16,8 @@ from jupyter_page import (
     wait_for_figure,
 )
 
-from workbench.panels.how_much_data import OWN_DATA, VIEWS
+from workbench.panels.curve_choice import OWN_DATA
+from workbench.panels.how_much_data import VIEWS
 
 pytestmark = pytest.mark.browser
 CURVE = b"images;accuracy\n500;61,2\n1000;66,0\n2000;70,1\n4000;73,4\n8000;76,2\n"

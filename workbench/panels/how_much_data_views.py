@@ -16,25 +16,13 @@ from workbench.estimators import (
 )
 from workbench.estimators.requirement import rank_weights
 from workbench.experiments.how_much_data import PAPER_ROUNDS, HowMuchDataConfig, min_step, play
-from workbench.experiments.tasks import Task, load_task
+from workbench.experiments.tasks import load_task
 from workbench.figures import how_much_data as draw
 from workbench.figures import how_much_data_sweeps as sweeps
 
 
 class RequirementViews:
     """Fits and figures of :class:`workbench.panels.how_much_data.HowMuchDataPanel`, from its attributes."""
-
-    @property
-    def current(self) -> Task:
-        """The learning curve that is shown, with the seeds and sizes that the controls say."""
-        task = self.tasks[self.task]
-        task = task.with_seeds(self.seeds) if task.points["seed"].nunique() > 1 else task
-        return task.with_subsets(min(self.owned, len(task.oracle.sizes)))
-
-    @property
-    def label(self) -> str:
-        """The name of the learning curve, short enough for a title."""
-        return self.task if len(self.task) <= 34 else self.task[:32] + "…"
 
     @property
     def report(self) -> Requirement:
