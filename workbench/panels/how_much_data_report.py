@@ -5,17 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 
-import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
 from workbench.estimators import Requirement
 from workbench.experiments.how_much_data import run
 from workbench.experiments.how_much_data_claims import claims
-from workbench.experiments.results import load_results
 from workbench.experiments.tasks import Task, measured_tasks
 from workbench.figures.how_much_data import short
-from workbench.panels.run import RunPanel, table_html
+from workbench.panels.claims import MeasuredClaims
+from workbench.panels.run import RunPanel
 from workbench.training.progress import CancelToken, Progress
 
 
@@ -65,24 +64,15 @@ def report_html(answer: Requirement, advice: pd.DataFrame, task: str, curve: str
     return "<div style='line-height:1.6;max-width:70em'>" + "<br>".join(lines) + "</div>"
 
 
-class ClaimsTable(widgets.HTML):
-    """The claims of the abstract beside the numbers measured here, from the stored results until newer ones are shown.
+class ClaimsTable(MeasuredClaims):
+    """The claims of paper 3 beside the numbers measured here, from the stored results until newer ones are shown.
 
     >>> "CIFAR-10" in ClaimsTable().value
     True
     """
 
-    def __init__(self) -> None:
-        super().__init__(layout=widgets.Layout(width="100%"))
-        stored = load_results("how_much_data")
-        self.show_results(stored, f"measured on {stored.attrs['record']['date']}")
-
-    def show_results(self, results: pd.DataFrame, when: str = "measured just now") -> None:
-        """Show another results table."""
-        table = claims(results).rename(
-            columns={"statement": "the abstract says", "paper": "the paper's numbers", "measured": when}
-        )
-        self.value = table_html(table)
+    results = "how_much_data"
+    judge = staticmethod(claims)
 
 
 RUN_CLAIMS = "Re-measure the claims (about 15 s)"
