@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from workbench.experiments import how_much_data, learning_curves, optimal_collection
+from workbench.experiments import how_much_data, learning_curves, optimal_collection, two_sources
 from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
 
@@ -15,6 +15,11 @@ from workbench.training.progress import Progress, tqdm_progress
 def _learning_curves(progress: Progress) -> tuple[pd.DataFrame, object]:
     configs = learning_curves.STORED_CURVES
     return pd.concat([learning_curves.measure_learning_curves(config, progress) for config in configs]), list(configs)
+
+
+def _two_sources(progress: Progress) -> tuple[pd.DataFrame, object]:
+    configs = two_sources.STORED_GRIDS
+    return pd.concat([two_sources.measure_two_sources(config, progress) for config in configs]), list(configs)
 
 
 def _how_much_data(progress: Progress) -> tuple[pd.DataFrame, object]:
@@ -41,6 +46,7 @@ def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
+    "two_sources": _two_sources,
     "how_much_data": _how_much_data,
     "how_much_data_correction": _correction,
     "optimal_collection_sweep": _campaigns,
