@@ -42,6 +42,15 @@ class Advice:
     chance: float
 
 
+def player_style(player: str) -> dict[str, dict[str, object]]:
+    """Return ``line`` and ``marker`` of a player, the same in every figure.
+
+    >>> player_style("LOC")["marker"]["symbol"]
+    'triangle-up'
+    """
+    return series_style(PLAYERS.index(player))
+
+
 def campaign_figure(
     known: tuple[Array, Array],
     campaigns: Mapping[str, pd.DataFrame],
@@ -127,13 +136,13 @@ def _advice(advice: Advice | None, target: float, floor: float) -> list[dict[str
     shown = advice is not None
     advice = advice or Advice(np.array([1.0]), np.array([floor]), 1.0, 1.0, np.nan, 0.0)
     wants = [advice.size] * 2 if np.isfinite(advice.size) else [None, None]
-    loc = series_style(PLAYERS.index("LOC"))["line"]["color"]
+    loc = player_style("LOC")["line"]["color"]
     return [
         {
             "x": advice.grid,
             "y": advice.scores,
             "mode": "lines",
-            "line": series_style(PLAYERS.index("regression"))["line"],
+            "line": player_style("regression")["line"],
             "name": "regression's fit to your points",
             "visible": shown,
         },
@@ -159,7 +168,7 @@ def _advice(advice: Advice | None, target: float, floor: float) -> list[dict[str
 
 def _player(player: str, campaign: pd.DataFrame | None, limit: float) -> list[dict[str, Any]]:
     """Return a player's points on the learning curve, and its track below."""
-    looks = series_style(PLAYERS.index(player))
+    looks = player_style(player)
     shown = campaign is not None
     if not shown:
         campaign = pd.DataFrame({"n": [], "score": [], "round": [], "status": [], "paid": []})
