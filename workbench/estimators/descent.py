@@ -54,7 +54,7 @@ def descend(
     for step in range(config.steps):
         steps = np.logaddexp(0.0, x) * scale
         path = law.present + np.minimum(np.cumsum(steps, 1), room)
-        value, slope = _value_and_gradient(law, path, price, penalty)
+        value, slope = value_and_gradient(law, path, price, penalty)
         index = int(np.nanargmin(value))
         if value[index] < best_value:
             best_value, best_path = float(value[index]), path[index].copy()
@@ -68,7 +68,7 @@ def descend(
     return best_path
 
 
-def _value_and_gradient(law: RequirementLaw, path: Array, price: Array, penalty: float) -> tuple[Array, Array]:
+def value_and_gradient(law: RequirementLaw, path: Array, price: Array, penalty: float) -> tuple[Array, Array]:
     """Return the expected cost (R,) and its gradient (R, T, K) by the cumulative sizes ``path`` (R, T, K)."""
     missed, density = law.survival(path), law.success_gradient(path)
     before = np.concatenate([np.broadcast_to(law.present, (len(path), 1, law.sources)), path[:, :-1]], 1)

@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 
+from workbench.estimators.descent import value_and_gradient
 from workbench.estimators.law import RequirementLaw
 from workbench.estimators.search import Array
 
 _POINTS = {1: 480, 2: 36}  # candidates an axis: 480 in all, or 36 x 36
-_ZOOMS = {1: 5, 2: 5}
-_BESIDE = {1: 31, 2: 7}
+_CELLS = 4  # a refinement looks this many cells to either side of the best path
+_BESIDE = {1: 65, 2: 9}
+_ZOOMS = {1: 2, 2: 5}
 
 
 def best_path(law: RequirementLaw, price: Array, penalty: float, rounds: int) -> Array:
     """Return the sizes (rounds, K) of least expected cost; ``law`` is cut at the present size.
 
-    The grid has candidates wherever the law bends; then the cells beside the best path are searched on ever finer grids that
-    contain it, so that no refinement makes it worse.
+    The first grid has candidates wherever the law bends; the second lies evenly over the sizes that the best path spans; then
+    the cells beside the path are searched on ever finer grids, and the last digits come from a descent.  Each grid contains
+    the path before it, so that no step makes it worse.
 
     Raises:
         ValueError: there are more than two sources.
@@ -28,14 +32,18 @@ def best_path(law: RequirementLaw, price: Array, penalty: float, rounds: int) ->
         raise ValueError(f"the exact solver plans for at most two sources, got {law.sources}: use solver='gradient'")
     axes = law.axes(_POINTS[law.sources])
     path = _solve(law, _product(axes), price, penalty, rounds)
+    last = np.minimum(law.present + 1.1 * (path[-1] - law.present), np.maximum(law.q_max, law.present))
+    even = np.linspace(law.present, last, _POINTS[law.sources])
+    axes = [np.unique(np.concatenate([even[:, source], path[:, source]])) for source in range(law.sources)]
+    path = _solve(law, _product(axes), price, penalty, rounds)
     low, high = _neighbours(axes, path)
+    share = np.linspace(0.0, 1.0, _BESIDE[law.sources])
     for _ in range(_ZOOMS[law.sources]):
-        share = np.linspace(0.0, 1.0, _BESIDE[law.sources])
         local = [_product(list((lo + share[:, None] * (hi - lo)).T)) for lo, hi in zip(low, high, strict=True)]
         path = _solve(law, np.unique(np.concatenate([*local, path, law.present[None]]), axis=0), price, penalty, rounds)
-        width = (high - low).max(0) / (_BESIDE[law.sources] - 1)
+        width = _CELLS * (high - low) / (_BESIDE[law.sources] - 1)
         low, high = np.maximum(path - width, law.present), np.minimum(path + width, np.maximum(law.q_max, law.present))
-    return path
+    return _polish(law, path, price, penalty)
 
 
 def _solve(law: RequirementLaw, points: Array, price: Array, penalty: float, rounds: int) -> Array:
@@ -60,6 +68,29 @@ def _solve(law: RequirementLaw, points: Array, price: Array, penalty: float, rou
     return np.array(path)
 
 
+def _polish(law: RequirementLaw, path: Array, price: Array, penalty: float) -> Array:
+    """Return the path after a descent over its increments, or as it is where that finds nothing cheaper or there is no density."""
+    scale = np.maximum(path[-1] - law.present, 1e-12 * np.maximum(law.present, 1.0))
+    room, unit = np.maximum(law.q_max, law.present) - law.present, float(price @ scale)
+
+    def sizes_of(x: Array) -> Array:
+        return law.present + np.minimum(np.cumsum(x.reshape(path.shape) * scale, 0), room)
+
+    def objective(x: Array) -> tuple[float, Array]:
+        value, slope = value_and_gradient(law, sizes_of(x)[None], price, penalty)
+        gradient = np.cumsum(slope[0, ::-1], 0)[::-1] * scale
+        return float(value[0]) / unit, gradient.ravel() / unit
+
+    start = (np.diff(path, axis=0, prepend=law.present[None]) / scale).ravel()
+    try:
+        before, _ = objective(start)
+    except TypeError:  # a law of whole numbers has no density
+        return path
+    tight = {"ftol": 1e-15, "gtol": 1e-12}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * start.size, options=tight)
+    return sizes_of(found.x) if found.fun < before else path
+
+
 def _dominance(points: Array) -> Array:
     """Return (G, G): whether point ``j`` (column) has at least as much of every source as point ``i`` (row)."""
     if points.shape[1] == 1:
@@ -72,10 +103,10 @@ def _product(axes: list[Array]) -> Array:
 
 
 def _neighbours(axes: list[Array], path: Array) -> tuple[Array, Array]:
-    """Return the grid sizes (rounds, K) just below and just above those of ``path``."""
+    """Return the grid sizes (rounds, K) some cells below and above those of ``path``."""
     low, high = np.empty_like(path), np.empty_like(path)
     for source, axis in enumerate(axes):
         place = np.searchsorted(axis, path[:, source])
-        low[:, source] = axis[np.maximum(place - 1, 0)]
-        high[:, source] = axis[np.minimum(place + 1, len(axis) - 1)]
+        low[:, source] = axis[np.maximum(place - _CELLS, 0)]
+        high[:, source] = axis[np.minimum(place + _CELLS, len(axis) - 1)]
     return low, high

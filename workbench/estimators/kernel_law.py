@@ -22,6 +22,7 @@ _TRIALS = 10
 _FOLDS = 5
 _MOST_ATOMS = 250
 _SQRT_TAU = np.sqrt(2 * np.pi)
+_LOG_TINY = -690.0  # ln 1e-300: below it the sum of tails is taken in log space
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,14 @@ class KernelMixture:
 
     def logsf(self, sizes: Array) -> Array:
         """Return ``ln Pr(D > q)`` (...), finite where the probability underflows."""
-        scaled = (np.asarray(sizes, float)[..., None] - self.atoms) / self.bandwidths
-        terms = log_ndtr(-scaled) + np.log(self.weights)
+        sizes = np.asarray(sizes, float)
         with np.errstate(divide="ignore"):
-            rest = np.full((*terms.shape[:-1], 1), np.log(self.p_infinite))
-        return logsumexp(np.concatenate([terms, rest], -1), axis=-1)
+            result = np.atleast_1d(np.log(self.sf(sizes)))
+        deep = result < _LOG_TINY
+        if deep.any() and self.p_infinite == 0.0:  # with a mass at infinity the survival never gets there
+            scaled = (np.atleast_1d(sizes)[deep][:, None] - self.atoms) / self.bandwidths
+            result[deep] = logsumexp(log_ndtr(-scaled), b=self.weights, axis=-1)
+        return result.reshape(sizes.shape)
 
     def logpdf(self, sizes: Array) -> Array:
         """Return the logarithm of :meth:`pdf`."""

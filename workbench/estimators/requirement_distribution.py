@@ -153,7 +153,7 @@ class RequirementDistribution(RequirementLaw):
             wanted = np.log(risk)
         low, high = np.full(risk.shape, self._start()), np.full(risk.shape, self._end())
         out = wanted < self.logsf(high)
-        for _ in range(90):
+        for _ in range(60):
             middle = 0.5 * (low + high)
             above = self.logsf(middle) > wanted
             low, high = np.where(above, middle, low), np.where(above, high, middle)
@@ -195,8 +195,8 @@ class RequirementDistribution(RequirementLaw):
         if self.met or end <= start:
             return [np.array([start])]
         middle = float(self.centre[0])
-        coarse = np.concatenate([[start], start + np.geomspace(1e-9, 1.0, 4 * count) * (end - start)])
-        near = np.linspace(start, min(start + 3 * (middle - start), end), 4 * count)
+        coarse = np.concatenate([[start], start + np.geomspace(1e-9, 1.0, count) * (end - start)])
+        near = np.linspace(start, min(start + 3 * (middle - start), end), count)
         coarse = np.unique(np.concatenate([coarse, near, self._landmarks(count)]))
         log_sf = self.logsf(coarse)
         # equal steps in probability, in its logarithm (the tail), and in size, a third of the points each
@@ -275,9 +275,17 @@ class KernelDistribution(RequirementDistribution):
     def sample(self, count: int, seed: int = 0) -> Array:
         return self.kernels.sample_above(float(self.present[0]), count, np.random.default_rng(seed))
 
+    @property
+    def centre(self) -> Array:
+        atoms, weights = self.kernels.atoms, self.kernels.weights
+        open_weight = np.cumsum(np.where(atoms > self.present[0], weights, 0.0))
+        if not len(atoms) or open_weight[-1] <= 0:  # every answer is contradicted by the present size
+            return super().centre
+        return atoms[np.searchsorted(open_weight, 0.5 * open_weight[-1]), None]
+
     def _landmarks(self, count: int) -> Array:
         atoms, bandwidths = self.kernels.atoms, self.kernels.bandwidths
-        keep = np.unique(np.linspace(0, len(atoms) - 1, min(len(atoms), count // 2)).round().astype(int))
+        keep = np.unique(np.linspace(0, len(atoms) - 1, min(len(atoms), count // 4)).round().astype(int))
         marks = (atoms[keep, None] + bandwidths[keep, None] * np.array([-2.0, 0.0, 2.0, 4.0])).ravel()
         return marks[(marks > self.present[0]) & (marks < self.q_max[0])]
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.estimators import (
+    PUBLISHED_FAMILY,
     CollectionProblem,
     EnsemblePolicy,
     LocPolicy,
@@ -39,7 +40,10 @@ from workbench.experiments.results import COLUMNS
 from workbench.experiments.tasks import SUBSETS, Task, load_task
 from workbench.training import CancelToken, Progress, no_progress
 
-POLICIES = ("regression", "regression + tau", "ensemble mean", "LOC")
+POLICIES = ("regression", "regression + tau", "ensemble mean", "LOC", "LOC, four functions")
+"""The paper's baselines and method, for the power law; and LOC with the equal mixture of the four published functions."""
+
+DETERMINISTIC = POLICIES[:2]
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def sweep(
 
 
 def policy_named(name: str, rounds: int, n_boot: int = 300) -> Policy:
-    """Return one of :data:`POLICIES` for the power law; tau is learned on CIFAR-10 for the same number of rounds."""
+    """Return one of :data:`POLICIES`; tau is learned on CIFAR-10 for the same number of rounds."""
     if name == "regression":
         return RegressionPolicy()
     if name == "regression + tau":
@@ -104,6 +108,8 @@ def policy_named(name: str, rounds: int, n_boot: int = 300) -> Policy:
         return EnsemblePolicy(n_boot=n_boot)
     if name == "LOC":
         return LocPolicy(n_boot=n_boot)
+    if name == "LOC, four functions":
+        return LocPolicy(PUBLISHED_FAMILY, n_boot=n_boot)
     raise ValueError(f"policy must be one of {POLICIES}, got {name!r}")
 
 
@@ -122,7 +128,7 @@ def play_table_1(
         if cancel is not None:
             cancel.raise_if_cancelled()
         task, policy = load_task(name), policy_named(policy_name, rounds, config.n_boot)
-        for seed in config.seeds if policy_name in ("LOC", "ensemble mean") else config.seeds[:1]:
+        for seed in config.seeds[:1] if policy_name in DETERMINISTIC else config.seeds:
             table = sweep(
                 task,
                 policy,
@@ -172,8 +178,8 @@ def table_1_rows(games: pd.DataFrame) -> Iterator[Row]:
         published = PAPER_TABLE_1[task].get(policy, ((None, None),) * 3)
         paper = dict(zip(ROUNDS, published, strict=True)).get(rounds, (None, None))
         yield from outcome_rows("C4", f"{task}, {policy}, T={rounds}", part, paper)
-        if policy == "LOC":
-            setting = f"{task}, LOC, T={rounds}"
+        if policy.startswith("LOC"):
+            setting = f"{task}, {policy}, T={rounds}"
             yield row("C3", setting, "foreseen chance of success", 100 * part["chance"].mean(), "% of targets")
 
 
@@ -265,7 +271,7 @@ def family_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
     task = load_task("CIFAR-100")
     targets = task.published_targets[:: config.every]
     families = {**{name: name for name in PAPER_TABLE_6}, "power_saturating": "power_saturating"}
-    families["power + log + root"] = ("power", "log", "root")
+    families["power + log + root"], families["four functions"] = ("power", "log", "root"), PUBLISHED_FAMILY
     for label, family in families.items():
         policies: dict[str, Policy] = {"LOC": LocPolicy(family, n_boot=config.n_boot)}
         if isinstance(family, str):

@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from workbench.datasets.learning_curves import lcdb_curves
-from workbench.estimators import LocPolicy, Policy, RegressionPolicy
+from workbench.estimators import PUBLISHED_FAMILY, LocPolicy, Policy, RegressionPolicy
 from workbench.experiments.results import load_results
 from workbench.experiments.tasks import Task, make_task, measured_tasks
 
 if TYPE_CHECKING:
     from workbench.experiments.optimal_collection import OptimalCollectionConfig, Row
 
-FAMILIES = ("power", "power_saturating")
+FAMILIES: dict[str, str | tuple[str, ...]] = {
+    "power": "power",
+    "power_saturating": "power_saturating",
+    "four functions": PUBLISHED_FAMILY,
+}
 TARGETS = 9
 CAP = 10
 
@@ -73,8 +77,10 @@ def _play(
 ) -> Iterator[Row]:
     from workbench.experiments.optimal_collection import outcome_rows, sweep
 
-    for family in FAMILIES:
-        policies: tuple[Policy, ...] = (RegressionPolicy(family), LocPolicy(family, n_boot=config.n_boot))
+    for label_of_family, family in FAMILIES.items():
+        policies: tuple[Policy, ...] = (LocPolicy(family, n_boot=config.n_boot),)
+        if isinstance(family, str):
+            policies = (RegressionPolicy(family), *policies)
         for policy in policies:
             for rounds in config.rounds:
                 games = [
@@ -89,4 +95,4 @@ def _play(
                     for task, targets in tasks
                 ]
                 games = pd.concat(games, ignore_index=True)
-                yield from outcome_rows(claim, f"{label}, {policy.name}, {family}, T={rounds}", games)
+                yield from outcome_rows(claim, f"{label}, {policy.name}, {label_of_family}, T={rounds}", games)
