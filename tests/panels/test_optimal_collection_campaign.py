@@ -161,3 +161,9 @@ def test_a_redraw_is_quick(panel):
     panel.order = 2000
     print(f"order: {1000 * panel.last_redraw_seconds:.0f} ms")
     assert panel.last_redraw_seconds < 0.5
+
+
+def test_a_mixture_of_families_plays_too(panel):
+    panel.update(family="power+log+root", blind=False)
+    assert "LOC orders" in _words(panel)
+    assert list(panel.rival_campaigns()) == ["regression", "regression + tau", "LOC"]

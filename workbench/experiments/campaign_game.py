@@ -70,11 +70,18 @@ def own_campaign(task: Task, problem: CollectionProblem, orders: tuple[float, ..
 def rivals(family: str, weights: str, rounds: int) -> dict[str, Policy]:
     """Return the policies that play against a person; tau is the least that met every target of CIFAR-10 in as many rounds.
 
+    Of a mixture such as ``"power+root"`` a regression can fit one curve, the first.
+
     >>> rivals("power", "doubling", 5)["regression + tau"].correction
     1.25
+    >>> mixed = rivals("power+root", "doubling", 5)
+    >>> mixed["regression"].family, mixed["LOC"].family
+    ('power', ('power', 'root'))
     """
-    tau = task_correction(LEARNED_ON, family, rounds, weights)
-    players = (RegressionPolicy(family, weights), RegressionPolicy(family, weights, tau), LocPolicy(family, weights))
+    curves = tuple(family.split("+"))
+    tau = task_correction(LEARNED_ON, curves[0], rounds, weights)
+    regressions = RegressionPolicy(curves[0], weights), RegressionPolicy(curves[0], weights, tau)
+    players = (*regressions, LocPolicy(curves if len(curves) > 1 else family, weights))
     return dict(zip(RIVALS, players, strict=True))
 
 

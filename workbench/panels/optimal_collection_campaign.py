@@ -211,7 +211,7 @@ class CampaignViews(traitlets.HasTraits):
         loc = self._decisions(self.orders)[0]
         sizes, scores = measured_so_far(task, self.your_campaign())
         grid = np.geomspace(sizes[0], CAP * sizes[task.subsets - 1], 120)
-        curve = CURVES[self.family]().fit(sizes, scores, rank_weights(self.weights, len(sizes)))
+        curve = CURVES[self.family.split("+")[0]]().fit(sizes, scores, rank_weights(self.weights, len(sizes)))
         low, high = np.minimum(loc.law.quantile([0.05, 0.95]), grid[-1])
         size = np.nan if loc.give_up else float(loc.size[0])
         return draw.Advice(grid, curve.predict(grid), low, high, size, loc.plan.success_probability)
