@@ -205,7 +205,7 @@ def solver_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
                 law = RequirementDistribution.from_curve(
                     task.start_sizes, task.oracle.scores[: task.subsets], target, n_boot=config.n_boot
                 )
-                facts = {"cost": 1.0, "penalty": PENALTIES[name], "rounds": rounds}
+                facts = {"cost": 1.0, "penalty": PENALTIES[name], "rounds": rounds, "whole": False}
                 exact = plan(law, task.initial_size, **facts).expected_cost
                 descent = plan(law, task.initial_size, **facts, solver="gradient").expected_cost
                 gaps.append(100 * (descent / exact - 1))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from workbench.datasets.learning_curves import lcdb_curves
 from workbench.estimators import PUBLISHED_FAMILY, LocPolicy, Policy, RegressionPolicy
+from workbench.experiments.optimal_collection_sources import two_source_rows
 from workbench.experiments.results import load_results
 from workbench.experiments.tasks import Task, make_task, measured_tasks
 
@@ -31,6 +32,7 @@ def parts(config: OptimalCollectionConfig) -> list[tuple[str, Callable[[], Itera
     return [
         ("the curves measured here", partial(measured_rows, config)),
         ("curves of LCDB", partial(lcdb_rows, config)),
+        ("two sources", partial(two_source_rows, config)),
     ]
 
 
