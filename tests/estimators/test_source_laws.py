@@ -121,6 +121,8 @@ def test_draws_that_the_present_score_contradicts_do_not_count():
     all_contradicted = MixtureLaw(np.repeat(PRESENT[None], 50, axis=0), PRESENT, Q_MAX)
     assert all_contradicted.survival(PRESENT) == pytest.approx(1.0)
     assert all_contradicted.survival(PRESENT + 5) < 1e-4  # the least step should do
+    some_never = np.concatenate([np.repeat(PRESENT[None], 45, axis=0), np.full((5, 2), np.inf)])
+    assert MixtureLaw(some_never, PRESENT, Q_MAX).p_infinite == pytest.approx(0.1)
 
 
 def test_targets_never_reached_and_reached_already():

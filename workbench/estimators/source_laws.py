@@ -135,7 +135,7 @@ class MixtureLaw(SourceLaw):
         finite = requirements[np.isfinite(requirements).all(1)]
         above = finite[(finite > present).any(1)]
         never = len(requirements) - len(finite)
-        draws = above if len(above) else finite if not never else above
+        draws = above if len(above) else finite
         self.p_infinite = never / (never + len(draws)) if len(draws) else 1.0
         self.means, self.spreads, weights = _fit_mixture(draws, seed)
         self.weights = (1 - self.p_infinite) * weights
