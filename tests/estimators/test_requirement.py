@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from workbench.datasets.learning_curves import lcdb_curves, published_curves
 from workbench.estimators import PUBLISHED_FAMILY, BrokenPowerLaw, DataRequirementEstimator, diagnose
-from workbench.estimators.requirement import bootstrap_counts
+from workbench.estimators.requirement import bootstrap_counts, rank_weights
 
 SIZES = np.array([1000, 2000, 3000, 4000, 5000])
 SCORES = np.array([44.03, 60.75, 64.86, 75.64, 76.94])
@@ -156,3 +156,9 @@ def test_bad_options_are_named(options, message):
 def test_bad_target_is_named():
     with pytest.raises(ValueError, match="target must be one finite number"):
         DataRequirementEstimator().fit(SIZES, SCORES).estimate(np.nan)
+
+
+def test_doubling_weights_of_thousands_of_points_stay_finite():
+    weights = rank_weights("doubling", 3000)
+    assert np.isfinite(weights).all()
+    assert np.array_equal(weights[-2:] / weights[-1], [0.5, 1.0])

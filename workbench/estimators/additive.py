@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.estimators.curves import _box_cox as box_cox
+from workbench.estimators.curves import box_cox
 from workbench.estimators.search import Array, levenberg_marquardt
 
 EXPONENTS: dict[str, tuple[float, float]] = {"additive": (0.0, 1.5), "additive_saturating": (-4.0, 0.0)}

@@ -20,7 +20,7 @@ CAP = 20
 
 
 class Oracle(Protocol):
-    """The truth of several sources: see :class:`workbench.estimators.sources.TriangulatedOracle`."""
+    """The truth of several sources, such as a triangulated grid of measured scores."""
 
     def score(self, points: ArrayLike) -> Array:
         """Return the scores (...) at sizes (..., K)."""

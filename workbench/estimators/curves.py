@@ -140,14 +140,14 @@ class _BoxCox(ScalingCurve):
             log_reference[:] = logs[0].mean()
             logs = logs[:1]
         x = logs - log_reference[: len(logs), None]
-        exponent = search_line(lambda b: _box_cox(x[:, None, :], b[..., None]), cls.exponents, scores, weights)
-        slope, level, _ = line_fit(_box_cox(x, exponent[:, None]), scores, weights)
+        exponent = search_line(lambda b: box_cox(x[:, None, :], b[..., None]), cls.exponents, scores, weights)
+        slope, level, _ = line_fit(box_cox(x, exponent[:, None]), scores, weights)
         return np.stack([log_reference, exponent, slope, level], -1)
 
     @classmethod
     def evaluate(cls, coefficients: Array, sizes: Array) -> Array:
         log_reference, exponent, slope, level = coefficients.T[..., None]
-        return slope * _box_cox(np.log(sizes) - log_reference, exponent) + level
+        return slope * box_cox(np.log(sizes) - log_reference, exponent) + level
 
     @classmethod
     def invert(cls, coefficients: Array, target: Array) -> Array:
@@ -182,7 +182,7 @@ class _BoxCox(ScalingCurve):
         }
 
 
-def _box_cox(log_x: Array, exponent: Array) -> Array:
+def box_cox(log_x: Array, exponent: Array) -> Array:
     """Return ``(x^b - 1) / b``, and ``ln x`` where ``b`` is zero, from ``ln x``."""
     small = np.abs(exponent) < _FEW
     return np.where(small, log_x, np.expm1(exponent * log_x) / np.where(small, 1.0, exponent))

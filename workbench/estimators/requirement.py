@@ -244,7 +244,7 @@ def rank_weights(weights: str, count: int) -> Array:
     if weights == "uniform":
         return np.ones(count)
     if weights == "doubling":
-        return np.exp2(np.arange(count))
+        return np.exp2(np.arange(count) - max(count - 1000, 0))  # no overflow: the oldest of many weigh nothing
     raise ValueError(f"weights must be 'uniform' or 'doubling', got {weights!r}")
 
 
