@@ -34,17 +34,17 @@ class CollectionPlan:
         sizes: samples owned after each round, of the same shape.
         expected_cost: expected cost of the orders and of the penalty, from now on.
         success_probability: probability that the target is reached by the last round.
-        needed: (T,) probability that each round is needed at all.
         status: ``"collect"``; ``"met"``: the target is reached already; ``"give up"``: the penalty is cheaper than the
             expected bill; ``"unreachable"``: no resampled curve reaches the target below ``q_max``.
+        needed: (T,) probability that each round is needed at all.
     """
 
     orders: Array
     sizes: Array
     expected_cost: float
     success_probability: float
-    needed: Array
     status: PlanStatus
+    needed: Array
 
 
 def plan(
@@ -131,8 +131,8 @@ def _report(
         sizes=path.reshape(shape),
         expected_cost=unit * float(((path - before) @ price * needed).sum() + fine * missed[-1]),
         success_probability=float(1.0 - missed[-1]),
-        needed=np.where((path > before).any(1), needed, 0.0),
         status=status,
+        needed=np.where((path > before).any(1), needed, 0.0),
     )
 
 
