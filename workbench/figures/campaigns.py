@@ -217,7 +217,7 @@ def _target(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
     line = {"color": ROLES["target"], "width": 2, "dash": "dash"}
     shape = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": line}
     place = {"xref": "x domain", "x": 0.995, "y": target, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
-    return shape, {"text": f"target {target:g}", "font": {"color": ROLES["target"]}, **place}
+    return shape, {"text": f"target {target:g}", "font": {"color": TEXT}, **place}
 
 
 def _needed(needed: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -32,7 +32,7 @@ from workbench.figures.updates import copy_into
 from workbench.panels.run import table_html
 
 CAMPAIGN = "4 Campaign"
-HIDDEN = "hidden until you are done"
+HIDDEN = "hidden"
 NEVER = "The measured curve never reaches this target, so nothing beats giving up at once."
 
 
@@ -296,10 +296,10 @@ def percent(probability: float) -> str:
     """Return a probability in percent, with as many digits as its distance from certainty needs.
 
     >>> percent(0.5), percent(0.9996), percent(0.99999999), percent(0.0004)
-    ('50 %', '99.96 %', '> 99.99 %', '0.04 %')
+    ('50 %', '99.96 %', 'over 99.99 %', '0.04 %')
     """
     if probability > 0.9999:
-        return "> 99.99 %"
+        return "over 99.99 %"
     digits = 0 if 0.01 <= probability <= 0.99 else 2
     return f"{100 * probability:.{digits}f} %"
 
