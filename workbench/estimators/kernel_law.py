@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri_exp
 
 from workbench.estimators.search import Array
+from workbench.estimators.validation import as_numbers
 
 Bandwidth = float | tuple[float, float] | None
 """Of the kernels, in samples: one number, or the bounds between which cross-validation chooses; ``None`` for :data:`RELATIVE`."""
@@ -51,9 +52,10 @@ class KernelMixture:
             bandwidth: see :data:`Bandwidth`; each set has its own.
             seed: of the folds.
         """
-        atoms, weights, bandwidths = [], [], []
+        atoms, weights, bandwidths, infinite = [], [], [], 0.0
         for drawn in answers:
             finite = drawn[drawn <= limit]
+            infinite += (len(drawn) - len(finite)) / (len(drawn) * len(answers))
             if not len(finite):
                 continue
             values, counts = np.unique(finite, return_counts=True)
@@ -67,7 +69,8 @@ class KernelMixture:
             return cls(np.empty(0), np.empty(0), np.empty(0), 1.0)
         order = np.argsort(np.concatenate(atoms), kind="stable")
         flat = [np.concatenate(parts)[order] for parts in (atoms, weights, bandwidths)]
-        return cls(*flat, p_infinite=max(0.0, 1.0 - float(flat[1].sum())))
+        # not 1 - sum(weights), whose rounding error would outweigh every answer that the present size contradicts
+        return cls(*flat, p_infinite=infinite)
 
     def sf(self, sizes: Array) -> Array:
         """Return ``Pr(D > q)`` (...) at sizes (...)."""
@@ -146,8 +149,11 @@ def cross_validated_bandwidth(answers: ArrayLike, bounds: tuple[float, float], s
     return float(trials[int(np.argmax(likelihood))])
 
 
-def check_bandwidth(bandwidth: Bandwidth) -> None:
-    """Raise a ValueError unless ``bandwidth`` is ``None``, a positive number or two increasing positive numbers."""
-    values = () if bandwidth is None else bandwidth if isinstance(bandwidth, tuple) else (bandwidth, bandwidth)
-    if bandwidth is not None and not (len(values) == 2 and np.isfinite(values).all() and 0 < values[0] <= values[1]):
+def check_bandwidth(bandwidth: Bandwidth) -> Bandwidth:
+    """Return ``None``, a positive number, or a tuple of two increasing ones; raise ValueError for anything else."""
+    if bandwidth is None:
+        return None
+    values = as_numbers(bandwidth, "bandwidth")
+    if values.shape not in ((), (2,)) or not np.isfinite(values).all() or not 0 < values.min() == values.flat[0]:
         raise ValueError(f"bandwidth must be a positive number or two increasing ones, got {bandwidth}")
+    return tuple(values.tolist()) if values.ndim else float(values)

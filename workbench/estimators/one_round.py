@@ -21,7 +21,7 @@ from workbench.estimators.validation import check_score
 
 Verdict = Literal["optimal", "rising", "give up", "another size", "beyond the cap"]
 
-_GRID = 1200
+_GRID = 3600
 _HALVINGS = 60
 _LEAST_RISK = 1e-280
 

@@ -17,12 +17,14 @@ from workbench.estimators.kernel_law import Bandwidth, KernelMixture, check_band
 from workbench.estimators.law import RequirementLaw
 from workbench.estimators.requirement import bootstrap_coefficients, curve_named, rank_weights
 from workbench.estimators.search import Array
-from workbench.estimators.validation import check_measurements, check_score
+from workbench.estimators.validation import PARAMETERS, check_count, check_measurements, check_score
 
 Family = str | type[ScalingCurve] | Sequence[str]
 
 _LOG_SMALL = -575.0  # ln 1e-250: below it the survival is divided in log space
 _FARTHEST = 1e-30  # survival at which a law without a cap of its own is cut
+_SECTIONS = 16  # into which an inverse cuts its bracket, again and again
+_BENDS = np.array([-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])  # bandwidths from an atom: optima lie on its falling side
 
 
 class RequirementDistribution(RequirementLaw):
@@ -65,7 +67,7 @@ class RequirementDistribution(RequirementLaw):
             family: a name of ``CURVES``, a :class:`ScalingCurve` class, or several names for their equal mixture.
             n_boot: resamples (of each family).
             weights: ``"doubling"`` as in the paper (the newest point counts most) or ``"uniform"``.
-            min_distinct: resamples with fewer distinct sizes (or with fewer than there are) are drawn again: three points
+            min_distinct: resamples with fewer distinct sizes (or with fewer than there are) are drawn again; at least 3, which
                 determine the three parameters exactly, and such interpolants have absurd tails.
             q_max: most samples that may be owned; default 20 times the present size.  Answers above count as unreachable.
             bandwidth: of the kernels, in samples, or two bounds between which the held-out likelihood chooses; by default
@@ -89,9 +91,8 @@ class RequirementDistribution(RequirementLaw):
             scores, aim = score_scale - scores, score_scale - aim
         present = float(sizes[-1])
         limit = _check_limit(20 * present if q_max is None else q_max, present)
-        if n_boot < 1:
-            raise ValueError(f"n_boot must be at least 1, got {n_boot}")
-        check_bandwidth(bandwidth)
+        n_boot, min_distinct = check_count(n_boot, "n_boot"), check_count(min_distinct, "min_distinct", PARAMETERS)
+        bandwidth = check_bandwidth(bandwidth)
         percent, ranks = 100.0 / score_scale, rank_weights(weights, len(sizes))
         answers = []
         for curve in curves:
@@ -115,9 +116,10 @@ class RequirementDistribution(RequirementLaw):
         >>> float(law.cdf(10_000)), round(float(law.quantile(0.975)))
         (0.5, 11960)
         """
-        if not all(callable(getattr(frozen, name, None)) for name in ("sf", "logsf", "isf", "rvs")):
+        named = all(callable(getattr(frozen, name, None)) for name in ("sf", "logsf", "isf", "support"))
+        if not named or getattr(frozen, "numargs", 0):
             raise TypeError(f"frozen must be a frozen law of scipy.stats, such as norm(100, 10), got {frozen!r:.80}")
-        low = float(frozen.support()[0]) if present is None else check_score(present, "present")
+        low = -np.inf if present is None else check_score(present, "present")
         return FrozenDistribution(frozen, low, q_max if q_max is None else _check_limit(q_max, low))
 
     # The law of one source
@@ -136,7 +138,7 @@ class RequirementDistribution(RequirementLaw):
 
     @abstractmethod
     def sample(self, count: int, seed: int = 0) -> Array:
-        """Return (count,) draws of D*, each above the present size; ``inf`` where the target is out of reach."""
+        """Return (count,) draws of D*, each above the present size; ``inf`` where it is above ``q_max``: out of reach."""
 
     def cdf(self, sizes: ArrayLike) -> Array:
         """Return the probability (...) that sizes (...) reach the target."""
@@ -147,20 +149,27 @@ class RequirementDistribution(RequirementLaw):
         return self.isf(1.0 - _check_probability(probability, "probability"))
 
     def isf(self, risk: ArrayLike) -> Array:
-        """Return the sizes (...) that miss the target with probability ``risk`` (...): the inverse of :meth:`sf`."""
+        """Return the sizes (...) that miss the target with probability ``risk`` (...): the inverse of :meth:`sf`.
+
+        ``inf`` where even ``q_max`` misses it with a higher probability.
+        """
         risk = _check_probability(risk, "risk")
         with np.errstate(divide="ignore"):
             wanted = np.log(risk)
         low, high = np.full(risk.shape, self._start()), np.full(risk.shape, self._end())
         out = wanted < self.logsf(high)
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            above = self.logsf(middle) > wanted
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        share = np.linspace(0.0, 1.0, _SECTIONS + 1)
+        for _ in range(14):  # 16^14 parts: the rounding error of a size
+            edges = low[..., None] + (high - low)[..., None] * share
+            below = self.logsf(edges[..., 1:-1]) <= wanted[..., None]
+            index = np.where(below.any(-1), below.argmax(-1), _SECTIONS - 1)[..., None]
+            low, high = (np.take_along_axis(edges, index + side, -1)[..., 0] for side in (0, 1))
         return np.where(out, np.inf, np.where(wanted >= 0, self._start(), high))
 
     def mean(self) -> float:
-        """Return the mean of the requirements up to ``q_max``, given that D* is among them."""
+        """Return the mean of the requirements up to ``q_max``, given that D* is among them; the present size where met."""
+        if self.met:
+            return float(self.present[0])
         grid = self.axes(2000)[0]
         sf = self.sf(grid)
         reached = sf[0] - sf[-1]
@@ -179,10 +188,10 @@ class RequirementDistribution(RequirementLaw):
 
     @property
     def centre(self) -> Array:
-        reached = float(1.0 - self.sf(self.q_max[0]))
+        reached, start = float(1.0 - self.sf(self.q_max[0])), self._start()
         if reached <= 0:
             return self.q_max.copy()
-        return np.maximum(np.atleast_1d(self.isf(1.0 - 0.5 * reached)), self.present + 1e-9 * abs(self.present))
+        return np.array([max(float(self.isf(1.0 - 0.5 * reached)), start + 1e-9 * max(abs(start), 1.0))])
 
     def survival(self, points: ArrayLike) -> Array:
         return self.sf(np.asarray(points, float)[..., 0])
@@ -194,26 +203,16 @@ class RequirementDistribution(RequirementLaw):
         start, end = self._start(), self._end()
         if self.met or end <= start:
             return [np.array([start])]
-        middle = float(self.centre[0])
-        coarse = np.concatenate([[start], start + np.geomspace(1e-9, 1.0, count) * (end - start)])
-        near = np.linspace(start, min(start + 3 * (middle - start), end), count)
-        coarse = np.unique(np.concatenate([coarse, near, self._landmarks(count)]))
-        log_sf = self.logsf(coarse)
-        # equal steps in probability, in its logarithm (the tail), and in size, a third of the points each
-        finite = np.isfinite(log_sf)
-        level, depth = np.exp(log_sf), np.maximum(-log_sf, 0.0)
-        steps = np.linspace(0.0, 1.0, max(count // 3, 8))
-        body = np.interp(level[0] + steps * (level[-1] - level[0]), level[::-1], coarse[::-1])
-        deepest = min(depth[finite].max(), 75.0)
-        tail = np.interp(steps**2 * deepest, depth[finite], coarse[finite])
-        even = np.concatenate(
-            [start + steps * (near[-1] - start), start + np.geomspace(1e-4, 1, len(steps)) * (end - start)]
-        )
-        return [np.unique(np.concatenate([[start, end], body, tail, even]))]
+        reach = min(float(self.centre[0]), end) - start
+        third = max(count // 3, 8)
+        near = start + np.linspace(0.0, 3.0, third) * reach
+        far = start + np.geomspace(1e-4 * reach, end - start, third)
+        axis = np.unique(np.concatenate([near, far, self._landmarks(third)]))
+        return [np.concatenate([[start], axis[(axis > start) & (axis < end)], [end]])]
 
+    @abstractmethod
     def _landmarks(self, count: int) -> Array:
-        """Sizes where the law may bend more sharply than its quantiles show."""
-        return np.empty(0)
+        """Return about ``count`` sizes where the law bends."""
 
 
 class KernelDistribution(RequirementDistribution):
@@ -273,7 +272,8 @@ class KernelDistribution(RequirementDistribution):
         return np.where(sizes < self.present[0], 0.0, density)
 
     def sample(self, count: int, seed: int = 0) -> Array:
-        return self.kernels.sample_above(float(self.present[0]), count, np.random.default_rng(seed))
+        draws = self.kernels.sample_above(float(self.present[0]), count, np.random.default_rng(seed))
+        return np.where(draws > self.q_max[0], np.inf, draws)
 
     @property
     def centre(self) -> Array:
@@ -285,9 +285,8 @@ class KernelDistribution(RequirementDistribution):
 
     def _landmarks(self, count: int) -> Array:
         atoms, bandwidths = self.kernels.atoms, self.kernels.bandwidths
-        keep = np.unique(np.linspace(0, len(atoms) - 1, min(len(atoms), count // 4)).round().astype(int))
-        marks = (atoms[keep, None] + bandwidths[keep, None] * np.array([-2.0, 0.0, 2.0, 4.0])).ravel()
-        return marks[(marks > self.present[0]) & (marks < self.q_max[0])]
+        keep = np.unique(np.linspace(0, len(atoms) - 1, min(len(atoms), count // len(_BENDS))).round().astype(int))
+        return (atoms[keep, None] + bandwidths[keep, None] * _BENDS).ravel()
 
 
 class FrozenDistribution(RequirementDistribution):
@@ -296,17 +295,18 @@ class FrozenDistribution(RequirementDistribution):
     def __init__(self, frozen: Any, present: float, q_max: float | None) -> None:
         self.frozen = frozen
         self.present = np.array([float(present)])
-        self._log_at_present = float(frozen.logsf(present))
+        self._log_at_present = float(frozen.logsf(present)) if np.isfinite(present) else 0.0
         self._cap = q_max
         self.q_max = np.array([self._farthest() if q_max is None else float(q_max)])
 
     def _farthest(self) -> float:
         """Return where the truncated survival has fallen below 1e-30, or the end of the support."""
-        far, last = float(self.frozen.isf(_FARTHEST)), float(self.frozen.support()[1])
-        step = max(1.0, 1e-3 * abs(self._start()))
-        while self.logsf(far) > np.log(_FARTHEST) and far < last:
-            far, step = min(max(far, self._start()) + step, last), 2 * step
-        return max(far, self._start() + 1)
+        start, last = self._start(), float(self.frozen.support()[1])
+        far = max(float(self.frozen.median()), start)
+        step = max(1.0, far - start)
+        while far < last and self.logsf(far) > np.log(_FARTHEST):
+            far, step = min(far + step, last), 2 * step
+        return max(far, start + 1)
 
     def given(self, present: ArrayLike) -> Self:
         return type(self)(self.frozen, _check_present(present, self), self._cap)
@@ -336,19 +336,24 @@ class FrozenDistribution(RequirementDistribution):
         return np.where(sizes < self.present[0], 0.0, density)
 
     def sample(self, count: int, seed: int = 0) -> Array:
-        risk = np.random.default_rng(seed).uniform(size=count)
-        if self._log_at_present == 0.0:
-            return np.asarray(self.frozen.isf(risk), float)
-        return self.isf(risk)
+        return self.isf(np.random.default_rng(seed).uniform(size=count))
 
     def isf(self, risk: ArrayLike) -> Array:
-        if self._log_at_present == 0.0:
-            return np.asarray(self.frozen.isf(_check_probability(risk, "risk")), float)
-        return super().isf(risk)
+        if self._log_at_present < _LOG_SMALL:
+            return super().isf(risk)
+        values = np.asarray(self.frozen.isf(_check_probability(risk, "risk") * np.exp(self._log_at_present)), float)
+        values = np.maximum(values, self.present[0])
+        return np.where(values > self.q_max[0], np.inf, values)
 
     def _start(self) -> float:
-        low = float(self.present[0])
-        return low if np.isfinite(low) else float(self.frozen.ppf(_FARTHEST))
+        present, low = float(self.present[0]), float(self.frozen.support()[0])
+        return next((size for size in (present, low) if np.isfinite(size)), float(self.frozen.ppf(_FARTHEST)))
+
+    def _landmarks(self, count: int) -> Array:
+        risk = np.concatenate([np.linspace(1.0, 0.0, count // 2), np.geomspace(_FARTHEST, 1.0, count // 2)])
+        sizes = self.isf(risk)
+        sizes = sizes[np.isfinite(sizes)]
+        return np.concatenate([sizes, np.ceil(sizes)])  # laws of whole samples step there
 
 
 def _check_limit(q_max: float, present: float) -> float:

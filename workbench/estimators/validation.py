@@ -12,7 +12,7 @@ PARAMETERS = 3
 
 def check_sizes(sizes: ArrayLike) -> Array:
     """Return ``sizes`` as floats; raise ValueError naming the first index that is not a positive finite number."""
-    values = _numbers(sizes, "sizes")
+    values = as_numbers(sizes, "sizes")
     bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
     if len(bad):
         raise ValueError(
@@ -23,10 +23,35 @@ def check_sizes(sizes: ArrayLike) -> Array:
 
 def check_score(value: float, name: str) -> float:
     """Return a finite float; raise ValueError naming the argument otherwise."""
-    number = _numbers(value, name)
+    number = as_numbers(value, name)
     if number.ndim or not np.isfinite(number):
         raise ValueError(f"{name} must be one finite number, got {value!r}")
     return float(number)
+
+
+def check_count(value: float, name: str, least: int = 1) -> int:
+    """Return a whole number; raise ValueError naming the argument if it is not one or is below ``least``."""
+    number = as_numbers(value, name)
+    if number.ndim or not np.isfinite(number) or number != np.floor(number) or number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value}")
+    return int(number)
+
+
+def check_penalty(penalty: float) -> float:
+    """Return a finite float that is not negative; raise ValueError otherwise."""
+    number = check_score(penalty, "penalty")
+    if number < 0:
+        raise ValueError(f"penalty must not be negative, got {number:g}")
+    return number
+
+
+def check_positive(values: ArrayLike, name: str) -> Array:
+    """Return (K,) positive finite floats, of one value or one a source; raise ValueError naming the argument otherwise."""
+    numbers = np.atleast_1d(as_numbers(values, name))
+    bad = numbers[~(np.isfinite(numbers) & (numbers > 0))]
+    if len(bad):
+        raise ValueError(f"{name} must be {'positive' if bad[0] <= 0 else 'finite'}, got {bad[0]:g}")
+    return numbers
 
 
 def check_measurements(
@@ -38,8 +63,8 @@ def check_measurements(
         ValueError: lengths differ, a value is not usable, scores do not fit ``score_scale``, or fewer than three distinct
             sizes carry weight.
     """
-    sizes, scores = check_sizes(sizes), _numbers(scores, "scores")
-    weights = np.ones(sizes.shape) if weights is None else _numbers(weights, "sample_weight")
+    sizes, scores = check_sizes(sizes), as_numbers(scores, "scores")
+    weights = np.ones(sizes.shape) if weights is None else as_numbers(weights, "sample_weight")
     if sizes.ndim != 1 or scores.shape != sizes.shape or weights.shape != sizes.shape:
         raise ValueError(
             f"sizes, scores and sample_weight must be one-dimensional and of one length, got shapes "
@@ -77,7 +102,8 @@ def check_score_scale(scores: Array, score_scale: float) -> None:
         )
 
 
-def _numbers(values: ArrayLike, name: str) -> Array:
+def as_numbers(values: ArrayLike, name: str) -> Array:
+    """Return an array of floats; raise ValueError naming the argument for anything that is no number."""
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError):
