@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from workbench.estimators.descent import value_and_gradient
 from workbench.estimators.law import RequirementLaw
 from workbench.estimators.search import Array
 
-_POINTS = {1: 480, 2: 36}  # candidates an axis: 480 in all, or 36 x 36
-_CELLS = 4  # a refinement looks this many cells to either side of the best path
-_BESIDE = {1: 65, 2: 9}
-_ZOOMS = {1: 2, 2: 5}
+_POINTS = {1: 2400, 2: 36}  # candidates an axis
+_EVEN = {1: 480, 2: 36}
+_CELLS = 2  # a refinement looks this many cells to either side of the best path
+_BESIDE = {1: 17, 2: 9}
+_ZOOMS = {1: 8, 2: 5}
+_DENSE = 400  # up to here the table of all pairs is the fastest
 
 
 def best_path(law: RequirementLaw, price: Array, penalty: float, rounds: int) -> Array:
@@ -30,42 +33,87 @@ def best_path(law: RequirementLaw, price: Array, penalty: float, rounds: int) ->
     """
     if law.sources not in _POINTS:
         raise ValueError(f"the exact solver plans for at most two sources, got {law.sources}: use solver='gradient'")
-    axes = law.axes(_POINTS[law.sources])
-    path = _solve(law, _product(axes), price, penalty, rounds)
-    last = np.minimum(law.present + 1.1 * (path[-1] - law.present), np.maximum(law.q_max, law.present))
-    even = np.linspace(law.present, last, _POINTS[law.sources])
+    axes, beside = law.axes(_POINTS[law.sources]), _BESIDE[law.sources]
+    share, top = np.linspace(0.0, 1.0, beside), np.maximum(law.q_max, law.present)
+    path = best_among(law, _product(axes), price, penalty, rounds)
+    last = np.minimum(law.present + 1.1 * (path[-1] - law.present), top)
+    even = np.linspace(law.present, last, _EVEN[law.sources])
     axes = [np.unique(np.concatenate([even[:, source], path[:, source]])) for source in range(law.sources)]
-    path = _solve(law, _product(axes), price, penalty, rounds)
+    path = best_among(law, _product(axes), price, penalty, rounds)
     low, high = _neighbours(axes, path)
-    share = np.linspace(0.0, 1.0, _BESIDE[law.sources])
     for _ in range(_ZOOMS[law.sources]):
         local = [_product(list((lo + share[:, None] * (hi - lo)).T)) for lo, hi in zip(low, high, strict=True)]
-        path = _solve(law, np.unique(np.concatenate([*local, path, law.present[None]]), axis=0), price, penalty, rounds)
-        width = _CELLS * (high - low) / (_BESIDE[law.sources] - 1)
-        low, high = np.maximum(path - width, law.present), np.minimum(path + width, np.maximum(law.q_max, law.present))
+        path = best_among(law, np.concatenate([*local, path]), price, penalty, rounds)
+        width = _CELLS * (high - low) / (beside - 1)
+        low, high = np.maximum(path - width, law.present), np.minimum(path + width, top)
     return _polish(law, path, price, penalty)
 
 
-def _solve(law: RequirementLaw, points: Array, price: Array, penalty: float, rounds: int) -> Array:
-    """Return the best path (rounds, K) among ``points`` (G, K); the first point must be the present size."""
+def best_among(law: RequirementLaw, points: Array, price: Array, penalty: float, rounds: int) -> Array:
+    """Return the path (rounds, K) of least expected cost among ``points`` (G, K) and the present size."""
+    points = np.unique(np.concatenate([law.present[None], points]), axis=0)
     missed, bill = law.survival(points), (points - law.present) @ price
     missed[0] = 1.0
-    later = _dominance(points)
     value, choices = penalty * missed, []
     for step in range(rounds):
-        rows = slice(0, 1) if step == rounds - 1 else slice(None)
-        # row q, column q': bill(q') S(q) + J(q'), least over q' >= q; what q itself has cost is taken off afterwards
-        total = bill * missed[rows, None]
-        total += value
-        total[~later[rows]] = np.inf
-        best = total.argmin(1)
+        best, least = best_next(points, missed, bill, value, first_only=step == rounds - 1)
         choices.append(best)
-        value = total[np.arange(len(best)), best] - bill[rows] * missed[rows]
+        value = least - bill[: len(best)] * missed[: len(best)]
     index, path = 0, []
     for best in reversed(choices):
         index = int(best[index])
         path.append(points[index])
     return np.array(path)
+
+
+def best_next(
+    points: Array, missed: Array, bill: Array, value: Array, *, first_only: bool = False
+) -> tuple[NDArray[np.intp], Array]:
+    """Return one step of the programme: for each size ``q`` the ``q' >= q`` of least ``bill(q') S(q) + J(q')``.
+
+    Args:
+        points: (G, K) sizes, the present one first, increasing where there is one source.
+        missed: (G,) survival S there.
+        bill: (G,) cost of ordering up to them from the present size.
+        value: (G,) least cost J from them on, with one round less.
+        first_only: answer for the present size alone.
+
+    Returns:
+        Index of the best ``q'`` and its value, (G,) or (1,) each; the value still counts the bill of ``q`` itself.
+    """
+    if points.shape[1] == 1 and len(points) > _DENSE and not first_only:
+        return _monotone_best(missed, bill, value)
+    rows = slice(0, 1) if first_only else slice(None)
+    total = bill * missed[rows, None]
+    total += value
+    total[~_dominance(points)[rows]] = np.inf
+    best = total.argmin(1)
+    return best, total[np.arange(len(best)), best]
+
+
+def _monotone_best(missed: Array, bill: Array, value: Array) -> tuple[NDArray[np.intp], Array]:
+    """Return what :func:`best_next` does for one source in ``O(G log G)``: the best ``q'`` does not fall as ``q`` grows.
+
+    For of two larger sizes the dearer one gains on the other as ``S(q)``, at which their difference is billed, falls.  So the
+    rows halfway between those that are known need to look only at the columns between their neighbours' answers.
+    """
+    count = len(missed)
+    best, least = np.full(count + 1, count - 1), np.empty(count)
+    step = 1 << (count - 1).bit_length()
+    rows, low = np.array([0]), np.array([0])
+    while step:
+        high = best[np.minimum(rows + step, count)]
+        lengths = high - low + 1
+        starts = np.cumsum(lengths) - lengths
+        columns = np.arange(lengths.sum()) + np.repeat(low - starts, lengths)
+        total = bill[columns] * np.repeat(missed[rows], lengths) + value[columns]
+        least[rows] = np.minimum.reduceat(total, starts)
+        hits = np.flatnonzero(total == np.repeat(least[rows], lengths))
+        best[rows] = columns[hits[np.searchsorted(hits, starts)]]
+        step //= 2
+        rows = np.arange(step, count, 2 * step) if step else rows
+        low = np.maximum(best[rows - step], rows)
+    return best[:count], least
 
 
 def _polish(law: RequirementLaw, path: Array, price: Array, penalty: float) -> Array:

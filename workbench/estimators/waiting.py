@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.estimators.dynamic_programme import best_next
 from workbench.estimators.planning import plan
 from workbench.estimators.requirement_distribution import RequirementDistribution
 from workbench.estimators.search import Array
 
-_GRID = 400
+_GRID = 2400
 
 
 def cost_by_rounds(
@@ -41,13 +42,10 @@ def cost_by_rounds(
     grid = np.unique(np.append(law.axes(_GRID)[0], once.sizes))
     missed, bill = law.sf(grid), cost * (grid - grid[0])
     missed[0] = 0.0 if law.met else 1.0
-    smaller = np.arange(len(grid)) < np.arange(len(grid))[:, None]
     value, chance, costs, chances = penalty * missed, 1.0 - missed, [], []
     for _ in range(rounds):
-        total = bill * missed[:, None] + value
-        total[smaller] = np.inf
-        best = total.argmin(1)
-        value, chance = total[np.arange(len(grid)), best] - bill * missed, chance[best]
+        best, least = best_next(grid[:, None], missed, bill, value)
+        value, chance = least - bill * missed, chance[best]
         costs.append(value[0])
         chances.append(chance[0])
     return np.array(costs), np.array(chances)
