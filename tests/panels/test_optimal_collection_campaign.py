@@ -21,6 +21,7 @@ class CampaignPanel(CampaignViews, Panel):
     penalty = traitlets.Float(1e7)
     family = traitlets.Unicode("power")
     weights = traitlets.Unicode("doubling")
+    times = traitlets.Float(20.0)
 
     def build(self):
         self.tasks = {name: load_task(name) for name in ("CIFAR-10", "ImageNet")}
@@ -29,6 +30,10 @@ class CampaignPanel(CampaignViews, Panel):
     @property
     def current(self):
         return self.tasks[self.task]
+
+    @property
+    def q_max(self):
+        return self.times * self.current.initial_size
 
     @property
     def label(self):
@@ -148,6 +153,16 @@ def test_impossible_orders_are_named(panel):
     with pytest.raises(ValueError, match="order must be from 1 to 95000"):
         panel.place_order(100_000)
     assert panel.orders == ()
+
+
+def test_nobody_owns_more_than_the_panel_allows():
+    panel = CampaignPanel(times=1.3, target=92.0)
+    assert panel.order == 1500
+    with pytest.raises(ValueError, match="order must be from 1 to 1500"):
+        panel.place_order(1501)
+    panel.place_order(1500)
+    assert panel.your_campaign()["n"].iloc[-1] == 6500
+    assert max(game["n"].max() for game in panel.rival_campaigns().values()) <= 6500
 
 
 def test_a_target_beyond_the_measured_curve_is_said_to_be(panel):

@@ -46,10 +46,18 @@ class PlacedOrders(Policy):
         return Decision(sizes[-1] + order, give_up=order == 0)
 
 
-def own_campaign(task: Task, problem: CollectionProblem, orders: tuple[float, ...]) -> pd.DataFrame:
+def own_campaign(
+    task: Task, problem: CollectionProblem, orders: tuple[float, ...], q_max: float | None = None
+) -> pd.DataFrame:
     """Return the campaign of a person who has placed ``orders`` so far, as ``simulate_campaign`` returns it.
 
     The last ``status`` is ``"open"`` while another order can be placed.
+
+    Args:
+        task: the hidden learning curve.
+        problem: what is played for.
+        orders: samples, one number a round; 0 gives up.
+        q_max: most samples that may be owned; default 20 times those of the start.
 
     >>> from workbench.experiments.tasks import load_task
     >>> problem = CollectionProblem(86, rounds=3, penalty=1e5)
@@ -60,7 +68,7 @@ def own_campaign(task: Task, problem: CollectionProblem, orders: tuple[float, ..
     >>> own_campaign(load_task("CIFAR-10"), problem, (2000, 0))["status"].iloc[-1]
     'give up'
     """
-    campaign = simulate_campaign(task.oracle, PlacedOrders(tuple(orders)), problem, task.start_sizes)
+    campaign = simulate_campaign(task.oracle, PlacedOrders(tuple(orders)), problem, task.start_sizes, q_max=q_max)
     last = campaign.index[-1]
     if campaign.loc[last, "status"] == "give up" and 0 not in orders:
         campaign.loc[last, ["status", "total"]] = "open", campaign.loc[last, "paid"]
@@ -92,11 +100,13 @@ def measured_so_far(task: Task, campaign: pd.DataFrame) -> tuple[Array, Array]:
     return sizes, np.concatenate([task.oracle.scores[: task.subsets], later["score"]])
 
 
-def advice(task: Task, campaign: pd.DataFrame, problem: CollectionProblem, policy: Policy) -> Decision:
+def advice(
+    task: Task, campaign: pd.DataFrame, problem: CollectionProblem, policy: Policy, q_max: float | None = None
+) -> Decision:
     """Return what ``policy`` would do next in the place of somebody who has played ``campaign``."""
     sizes, scores = measured_so_far(task, campaign)
     left = problem.rounds - int(campaign["round"].iloc[-1])
-    limit = np.array([CAP * float(task.initial_size)])
+    limit = np.array([CAP * float(task.initial_size) if q_max is None else q_max])
     return policy.decide(sizes[:, None], scores, problem, left, limit, 0)
 
 

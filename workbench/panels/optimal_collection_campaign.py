@@ -13,7 +13,6 @@ import plotly.graph_objects as go
 import traitlets
 
 from workbench.estimators import CURVES, CollectionProblem, simulate_campaign
-from workbench.estimators.campaign import CAP
 from workbench.estimators.policies import Decision
 from workbench.estimators.requirement import rank_weights
 from workbench.experiments.campaign_game import (
@@ -37,7 +36,7 @@ NEVER = "The measured curve never reaches this target, so nothing beats giving u
 
 
 class CampaignViews(traitlets.HasTraits):
-    """A campaign on the hidden curve of the chosen task; mixed into the panel of notebook 02.
+    """A campaign on the hidden curve of the chosen task; mixed into the panel of notebook 02, which says what is played for.
 
     ``game`` is ``"play"`` (place orders yourself) or ``"watch"`` (see the policies' rounds up to ``watched``); ``blind`` hides
     the advice until an order is placed; ``order`` is what :meth:`place_order` places; ``orders`` holds those placed, 0 for
@@ -127,10 +126,10 @@ class CampaignViews(traitlets.HasTraits):
 
     def _game_key(self) -> tuple:
         task = self.current
-        return task.name, task.oracle.scores.tobytes(), task.initial_size, self.target, self.rounds
+        return task.name, task.oracle.scores.tobytes(), task.initial_size, self.target, self.rounds, self.q_max
 
     def _own_campaign(self, key: tuple, orders: tuple[float, ...], cost: float, penalty: float) -> pd.DataFrame:
-        return own_campaign(self.current, self.problem, orders)
+        return own_campaign(self.current, self.problem, orders, self.q_max)
 
     def _rival_campaigns(
         self, key: tuple, family: str, weights: str, cost: float, penalty: float
@@ -138,7 +137,8 @@ class CampaignViews(traitlets.HasTraits):
         task, problem = self.current, self.problem
         players = rivals(family, weights, problem.rounds)
         return {
-            name: simulate_campaign(task.oracle, policy, problem, task.start_sizes) for name, policy in players.items()
+            name: simulate_campaign(task.oracle, policy, problem, task.start_sizes, q_max=self.q_max)
+            for name, policy in players.items()
         }
 
     def _policies_in_your_place(
@@ -148,7 +148,7 @@ class CampaignViews(traitlets.HasTraits):
         task, problem = self.current, self.problem
         campaign = self._play_orders(key, orders, cost, penalty)
         players = rivals(family, weights, problem.rounds)
-        return tuple(advice(task, campaign, problem, players[name]) for name in ("LOC", "regression"))
+        return tuple(advice(task, campaign, problem, players[name], self.q_max) for name in ("LOC", "regression"))
 
     def _decisions(self, orders: tuple[float, ...]) -> tuple[Decision, Decision]:
         return self._advise(self._game_key(), orders, self.family, self.weights, self.cost, self.penalty)
@@ -159,14 +159,14 @@ class CampaignViews(traitlets.HasTraits):
         """Forget the orders when they were placed for another game, and fit the controls to this one."""
         task = self.current
         now = (task.name, self.target, self.rounds, task.initial_size)
-        limit = (CAP - 1) * task.initial_size
+        limit = max(int(self.q_max) - task.initial_size, 2)
         with self.hold():
             if self._order_limit != limit:
                 self._order_limit = limit
                 self.set_range("order", 1, limit)
                 self.controls["order"].step = max(1, task.initial_size // 50)
             if self.playing != now:
-                order = self.order if self.playing[-1:] == now[-1:] else task.initial_size
+                order = self.order if self.playing[-1:] == now[-1:] else min(task.initial_size, limit)
                 self.update(playing=now, orders=(), order=order)
             if self.controls["watched"].max != self.rounds:
                 self.set_range("watched", 0, self.rounds)
@@ -190,7 +190,7 @@ class CampaignViews(traitlets.HasTraits):
             self.target,
             title=f"{self.label}: {self._headline(shown)}",
             score_name=task.score_name,
-            limit=CAP * float(task.initial_size),
+            limit=self.q_max,
             truth=None if playing else (task.oracle.sizes, task.oracle.scores),
             needed=task.oracle.required_size(self.target),
             advice=self._shown_advice() if playing and not self.blind else None,
@@ -210,7 +210,7 @@ class CampaignViews(traitlets.HasTraits):
         task = self.current
         loc = self._decisions(self.orders)[0]
         sizes, scores = measured_so_far(task, self.your_campaign())
-        grid = np.geomspace(sizes[0], CAP * sizes[task.subsets - 1], 120)
+        grid = np.geomspace(sizes[0], self.q_max, 120)
         curve = CURVES[self.family.split("+")[0]]().fit(sizes, scores, rank_weights(self.weights, len(sizes)))
         low, high = np.minimum(loc.law.quantile([0.05, 0.95]), grid[-1])
         size = np.nan if loc.give_up else float(loc.size[0])
