@@ -70,7 +70,7 @@ def _add_cells(
     figure.add_heatmap(
         x=names,
         y=ours.index,
-        z=np.clip(difference, -full, full),
+        z=np.where(known, np.clip(difference, -full, full), None),
         zmin=-full,
         zmax=full,
         text=np.where(known, text, ""),
