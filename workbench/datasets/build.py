@@ -1,4 +1,4 @@
-"""Rebuild and check the files of data/: ``python -m workbench.datasets.build [name ...]``."""
+"""Rebuild and check the files of data/, or fetch an extra: ``python -m workbench.datasets.build [name ...]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workbench.datasets._recipes import RECIPES, Recipe, unpacked
 from workbench.datasets._sources import SourceError
+from workbench.datasets.extras import EXTRAS
 from workbench.datasets.files import atomic_write, data_dir
 
 MANIFEST = "manifest.json"
@@ -83,7 +84,9 @@ def build(
     folder = folder or data_dir()
     known = {recipe.name: recipe for recipe in RECIPES}
     if unknown := sorted(set(names) - set(known)):
-        raise ValueError(f"no data set {unknown[0]!r}; there are {', '.join(known)}")
+        raise ValueError(
+            f"no data set {unknown[0]!r}; there are {', '.join([*known, *(extra.name for extra in EXTRAS)])}"
+        )
     written = []
     for name in names or known:
         made = known[name].make(sources)
@@ -144,10 +147,15 @@ def _pin(recipe: Recipe, made: dict[str, bytes], folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns 0, or 1 after a sentence on standard error."""
     parser = argparse.ArgumentParser(
-        prog="python -m workbench.datasets.build", description="Rebuild data/ from its sources."
+        prog="python -m workbench.datasets.build", description="Rebuild data/ from its sources, or fetch an extra."
     )
     parser.add_argument(
-        "names", nargs="*", metavar="name", help=", ".join(recipe.name for recipe in RECIPES) + "; default all"
+        "names",
+        nargs="*",
+        metavar="name",
+        help=", ".join(recipe.name for recipe in RECIPES)
+        + "; default all of these. Only when named, and into the cache: "
+        + ", ".join(f"{extra.name} ({extra.megabytes} MB)" for extra in EXTRAS),
     )
     parser.add_argument(
         "--from", dest="sources", type=Path, metavar="FOLDER", help="folder of already downloaded packages"
@@ -157,9 +165,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if not options.check:
+            extras = {extra.name: extra for extra in EXTRAS}
             for name in options.names or [recipe.name for recipe in RECIPES]:
-                for path in build([name], options.sources, pin=options.pin):
-                    print(f"{name}: wrote {path.relative_to(data_dir())}, {path.stat().st_size} bytes")
+                fetched = name in extras
+                paths = (
+                    extras[name].install(options.sources)
+                    if fetched
+                    else build([name], options.sources, pin=options.pin)
+                )
+                for path in paths:
+                    shown = path if fetched else path.relative_to(data_dir())
+                    print(f"{name}: wrote {shown}, {path.stat().st_size} bytes")
         faults = verify()
     except (SourceError, ValueError, FileNotFoundError) as error:
         faults = [str(error)]

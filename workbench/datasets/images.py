@@ -23,10 +23,10 @@ _PREFIX = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Grey images with one label each.
+    """Images with one label each.
 
     Attributes:
-        images: uint8 array (N, height, width).
+        images: uint8 array, grey (N, height, width) or colour (N, height, width, 3), red first.
         labels: int64 array (N,), indices into ``class_names``.
         class_names: one name per class.
 
@@ -42,8 +42,10 @@ class ImageSet:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 3 or self.images.dtype != np.uint8:
-            raise ValueError(f"images must be uint8 (N, height, width), got {self.images.dtype} {self.images.shape}")
+        grey_or_colour = self.images.ndim == 3 or (self.images.ndim == 4 and self.images.shape[3] == 3)
+        if not grey_or_colour or self.images.dtype != np.uint8:
+            came = f"{self.images.dtype} {self.images.shape}"
+            raise ValueError(f"images must be uint8 (N, height, width) or (N, height, width, 3), got {came}")
         if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(f"labels must be int64 ({len(self.images)},), got {self.labels.dtype} {self.labels.shape}")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):

