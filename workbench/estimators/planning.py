@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workbench.estimators.descent import descend
-from workbench.estimators.dynamic_programme import best_path
+from workbench.estimators.dynamic_programme import best_among, best_path
 from workbench.estimators.law import RequirementLaw
 from workbench.estimators.search import Array
+from workbench.estimators.validation import check_count, check_penalty, check_positive
 
 PlanStatus = Literal["collect", "met", "give up", "unreachable"]
 SOLVERS = ("dp", "gradient")
@@ -68,7 +69,7 @@ def plan(
         penalty: cost of not reaching the target by the last round.
         rounds: T, orders that can still be placed.
         solver: ``"dp"``, the exact dynamic programme (at most two sources), or ``"gradient"``, the paper's descent.
-        whole: round orders up to whole samples.
+        whole: own whole numbers of samples: of those beside the best sizes the cheapest.
 
     Raises:
         ValueError: an argument is not usable; the message names it.
@@ -85,20 +86,19 @@ def plan(
     >>> plan(law, 1_000, cost=1, penalty=500, rounds=3).status
     'give up'
     """
-    start, price = _check_problem(distribution, size, cost, penalty, rounds, solver)
+    start, price, penalty, rounds = _check_problem(distribution, size, cost, penalty, rounds, solver)
     law = distribution.given(start)
     unit = float(price.max())  # the orders depend on cost and penalty by their ratio alone
     price, fine = price / unit, penalty / unit
     stay = np.repeat(start[None], rounds, 0)
     if law.met:
         return _report(law, stay, price, 0.0, unit, "met", start)
-    if law.p_unreachable >= 1:
+    if law.p_unreachable >= 1 - 1e-15:  # in sums of many weights 1 is not exact
         return _report(law, stay, price, fine, unit, "unreachable", start)
     path = best_path(law, price, fine, rounds) if solver == "dp" else descend(law, price, fine, rounds)
-    path = _early(path, start)
     if whole:
-        path = np.minimum(np.ceil(path - 1e-9 * np.abs(path)), np.floor(np.maximum(law.q_max, start)))
-        path = np.maximum.accumulate(np.maximum(path, start), 0)
+        path = _whole(law, path, price, fine)
+    path = _early(path, start)
     status = "collect" if (path[-1] > start).any() else "give up"
     return _report(law, path, price, fine, unit, status, start)
 
@@ -136,6 +136,19 @@ def _report(
     )
 
 
+def _whole(law: RequirementLaw, path: Array, price: Array, penalty: float) -> Array:
+    """Return the path of least expected cost among the whole sizes just below and just above those of ``path``.
+
+    Rounding each size by itself could make an order dearer than the penalty that it averts, or none where any more would do.
+    """
+    below = np.maximum(np.floor(path), law.present)
+    above = np.clip(np.floor(path) + 1, law.present, np.maximum(np.floor(law.q_max), law.present))
+    sides = np.stack([below, above])
+    choice = np.indices((2,) * law.sources).reshape(law.sources, -1)
+    points = np.concatenate([sides[picked, :, np.arange(law.sources)].T for picked in choice.T])
+    return best_among(law, points, price, penalty, len(path))
+
+
 def _early(path: Array, start: Array) -> Array:
     """Return the path with its empty orders moved to the end: waiting without ordering teaches nothing."""
     steps = np.diff(path, axis=0, prepend=start[None])
@@ -145,18 +158,11 @@ def _early(path: Array, start: Array) -> Array:
 
 def _check_problem(
     law: RequirementLaw, size: ArrayLike, cost: ArrayLike, penalty: float, rounds: int, solver: str
-) -> tuple[Array, Array]:
-    start, price = np.atleast_1d(np.asarray(size, float)), np.atleast_1d(np.asarray(cost, float))
+) -> tuple[Array, Array, float, int]:
+    start, price = check_positive(size, "size"), check_positive(cost, "cost")
     for name, values in (("size", start), ("cost", price)):
         if values.shape != (law.sources,):
-            raise ValueError(f"{name} must have one value a source ({law.sources}), got {np.shape(values)[0]}")
-        bad = values[~(np.isfinite(values) & (values > 0))]
-        if len(bad):
-            raise ValueError(f"{name} must be positive, got {bad[0]:g}")
-    if not (np.isfinite(penalty) and penalty >= 0):
-        raise ValueError(f"penalty must not be negative, got {penalty}")
-    if rounds != int(rounds) or rounds < 1:
-        raise ValueError(f"rounds must be a whole number of at least 1, got {rounds}")
+            raise ValueError(f"{name} must have one value a source ({law.sources}), got {values.size}")
     if solver not in SOLVERS:
         raise ValueError(f"solver must be one of {SOLVERS}, got {solver!r}")
-    return start, price
+    return start, price, check_penalty(penalty), check_count(rounds, "rounds")

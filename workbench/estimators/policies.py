@@ -17,7 +17,7 @@ from workbench.estimators.planning import CollectionPlan, plan
 from workbench.estimators.requirement import bootstrap_coefficients, curve_named, rank_weights
 from workbench.estimators.requirement_distribution import Family, RequirementDistribution
 from workbench.estimators.search import Array
-from workbench.estimators.validation import check_score
+from workbench.estimators.validation import check_count, check_penalty, check_positive, check_score
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,9 @@ class CollectionProblem:
 
     def __post_init__(self) -> None:
         check_score(self.target, "target")
-        if self.rounds != int(self.rounds) or self.rounds < 1:
-            raise ValueError(f"rounds must be a whole number of at least 1, got {self.rounds}")
-        for cost in self.prices:
-            if not (np.isfinite(cost) and cost > 0):
-                raise ValueError(f"cost must be positive, got {cost:g}")
-        if not (np.isfinite(self.penalty) and self.penalty >= 0):
-            raise ValueError(f"penalty must not be negative, got {self.penalty:g}")
+        check_positive(self.cost, "cost")
+        check_penalty(self.penalty)
+        object.__setattr__(self, "rounds", check_count(self.rounds, "rounds"))
 
     @property
     def prices(self) -> Array:

@@ -23,6 +23,7 @@ Family = str | type[ScalingCurve] | Sequence[str]
 
 _LOG_SMALL = -575.0  # ln 1e-250: below it the survival is divided in log space
 _FARTHEST = 1e-30  # survival at which a law without a cap of its own is cut
+_ROUNDING = 1e-12  # a chance of success below it may be a rounding error
 _SECTIONS = 16  # into which an inverse cuts its bracket, again and again
 _BENDS = np.array([-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])  # bandwidths from an atom: optima lie on its falling side
 
@@ -189,7 +190,7 @@ class RequirementDistribution(RequirementLaw):
     @property
     def centre(self) -> Array:
         reached, start = float(1.0 - self.sf(self.q_max[0])), self._start()
-        if reached <= 0:
+        if reached < _ROUNDING:
             return self.q_max.copy()
         return np.array([max(float(self.isf(1.0 - 0.5 * reached)), start + 1e-9 * max(abs(start), 1.0))])
 
