@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from workbench.experiments.how_much_data_claims import claims
+import pytest
+
+from workbench.experiments import how_much_data_claims, optimal_collection_claims
 from workbench.experiments.results import load_results, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_claims_table_is_the_stored_one():
-    shown = re.search(r"<!-- claims:start -->\n(.*)<!-- claims:end -->", README, re.S).group(1)
-    assert shown == markdown_table(claims(load_results("how_much_data")))
+CLAIMS = {"how_much_data": how_much_data_claims, "optimal_collection": optimal_collection_claims}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claims_table_is_the_stored_one(name):
+    shown = re.search(f"<!-- claims {name}:start -->\n(.*)<!-- claims {name}:end -->", README, re.S).group(1)
+    assert shown == markdown_table(CLAIMS[name].claims(load_results(name)))
 
 
 def test_every_notebook_has_its_row_and_every_picture_exists():

@@ -271,7 +271,7 @@ def family_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
     task = load_task("CIFAR-100")
     targets = task.published_targets[:: config.every]
     families = {**{name: name for name in PAPER_TABLE_6}, "power_saturating": "power_saturating"}
-    families["power + log + root"], families["four functions"] = ("power", "log", "root"), PUBLISHED_FAMILY
+    families["power + log + root"] = ("power", "log", "root")
     for label, family in families.items():
         policies: dict[str, Policy] = {"LOC": LocPolicy(family, n_boot=config.n_boot)}
         if isinstance(family, str):
