@@ -63,6 +63,8 @@ def simulate_campaign(
         raise ValueError(f"cost must have one value a source ({sizes.shape[-1]}), got {len(prices)}")
     if not np.all(np.isfinite(sizes) & (sizes > 0)):
         raise ValueError("start must hold positive finite sizes of every source")
+    if getattr(oracle, "direction", "max") != "max":
+        raise ValueError("oracle must hold scores of which higher is better: give it score_scale - error for errors")
     limit = np.maximum(CAP * sizes[-1] if q_max is None else np.broadcast_to(np.asarray(q_max, float), prices.shape), 1)
     if np.any(limit < sizes[-1]):
         raise ValueError(f"q_max must not be below the present sizes {sizes[-1].tolist()}, got {limit.tolist()}")
@@ -115,7 +117,7 @@ def _whole_order(size: Array, owned: Array, limit: Array) -> Array:
     wanted = np.minimum(np.ceil(np.minimum(size, limit) - 1e-6), np.floor(limit))
     order = np.maximum(wanted - owned, 0.0)
     if not order.any():
-        order = (owned < limit).astype(float)
+        order = (owned + 1 <= limit).astype(float)
     return order
 
 
