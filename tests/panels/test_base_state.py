@@ -333,6 +333,22 @@ def test_range_and_options_can_change_with_the_data():
     assert panel.controls["law"].value == "cubic"
 
 
+def test_a_page_gets_a_range_and_the_value_in_it_in_one_message():
+    panel = Curves()
+    sent = []
+    panel.controls["images"].send_state = lambda key=None: sent.append(set(key or ()))
+    panel.set_range("images", 1000, 5000)
+    assert [{"min", "max", "value"} <= keys for keys in sent] == [True]
+
+
+def test_a_value_that_a_page_sends_back_with_a_rounding_error_is_no_change():
+    panel = Curves(target=0.3)
+    panel.controls["target"].value = 0.1 + 0.2
+    assert panel.target == 0.3
+    panel.controls["target"].value = 0.31
+    assert panel.target == 0.31
+
+
 def test_controls_show_units_tooltips_and_whole_descriptions():
     panel = Curves()
     slider = panel.controls["target"]

@@ -16,6 +16,7 @@ from workbench.panels.controls import Check, Controls, choice_check
 from workbench.panels.exports import Exports, file_name
 from workbench.panels.jobs import JobBar
 from workbench.panels.live import LiveFigure
+from workbench.panels.memory import same_number
 from workbench.panels.state import State
 from workbench.panels.status import Message, StatusLine, full_traceback, one_line
 from workbench.panels.uploads import Uploads
@@ -224,7 +225,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
         control.value = getattr(self, name)
 
         def to_trait(change: dict[str, Any]) -> None:
-            if name in self._syncing:
+            if name in self._syncing or same_number(change["new"], getattr(self, name)):
                 return
             with self.guard():
                 setattr(self, name, convert(change["new"]) if convert else change["new"])

@@ -265,7 +265,8 @@ class Controls:
         self.checks[name] = (pair_check if isinstance(value, tuple) else number_check)(min, max, unit)
         log = isinstance(control, widgets.FloatLogSlider)
         low, high = (math.log10(min), math.log10(max)) if log else (min, max)
-        with self.hold(), self.syncing(name):
+        # in one message: a page that gets a range before its value sends back the old value, moved into the new range
+        with self.hold(), self.syncing(name), control.hold_sync():
             if low > control.max:
                 control.max, control.min = high, low
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import ipywidgets as widgets
@@ -74,14 +75,14 @@ class CurveChoice(traitlets.HasTraits):
         reveal = self.toggle("reveal", "Reveal the truth", tooltip="Show what was measured later", place=place)
         return weights, reveal
 
-    def build_own_data(self) -> None:
+    def build_own_data(self, title: str = OWN_DATA, button: str = "Your learning curve (CSV)") -> None:
         """Make the folded ways in for a learning curve of the person's."""
         scales = {"percent (0 to 100)": 100, "fractions (0 to 1)": 1}
         self.dropdown("score_scale", scales, "Scores in my file", place=False)
         self.toggle("lower_is_better", "My scores are errors (lower is better)", place=False)
-        self.add_upload(".csv,.tsv,.txt", "Your learning curve (CSV)", paste="pasted.csv")
+        self.add_upload(".csv,.tsv,.txt", button, paste="pasted.csv")
         own = [self.controls["score_scale"], self.controls["lower_is_better"], *self._inputs]
-        self._inputs[:] = [widgets.Accordion([row(own)], titles=(OWN_DATA,), layout=widgets.Layout(width="100%"))]
+        self._inputs[:] = [widgets.Accordion([row(own)], titles=(title,), layout=widgets.Layout(width="100%"))]
 
     # State that belongs together
 
@@ -106,7 +107,13 @@ class CurveChoice(traitlets.HasTraits):
         high = float(min(100.0, np.ceil(scores.max() + 0.5 * np.ptp(scores) + 1)))
         if target is None:
             target = self.target if "target" in keep else self.default_target(task)
-        with self.hold():
+        with self.hold(), contextlib.ExitStack() as stack:
+            for name in (
+                "target",
+                "owned",
+                "seeds",
+            ):  # ranges and values reach the page together, or it sends old values back
+                stack.enter_context(self.controls[name].hold_sync())
             if seeds > 1:
                 self.set_range("seeds", 1, seeds)
             self.set_range("owned", 3, max(len(sizes), 4))

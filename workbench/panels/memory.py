@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,3 +52,14 @@ def same(left: Any, right: Any) -> bool:
         return bool(left == right)
     except (TypeError, ValueError):
         return False
+
+
+def same_number(first: Any, second: Any) -> bool:
+    """Return whether two values are one number up to rounding: a page sends a slider's value back with an error in the last digit.
+
+    >>> same_number(30.000000000000004, 30.0), same_number(30.25, 30.0), same_number("log", "power")
+    (True, False, False)
+    """
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(same_number, first, second))
+    return isinstance(first, float) and isinstance(second, float) and math.isclose(first, second, rel_tol=1e-12)
