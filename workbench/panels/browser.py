@@ -83,6 +83,9 @@ _STYLE = (
 .workbench-panel .workbench-status .widget-html-content { line-height: 1.5; overflow-wrap: anywhere; white-space: normal; }
 .workbench-panel .workbench-say { color: var(--jp-content-font-color1, inherit); border-left: 3px solid; padding-left: 8px; }
 .workbench-panel .js-plotly-plot { width: 100%; }
+.workbench-panel .jupyter-widgets.jupyter-widget-tab > .lm-TabBar { overflow: visible; }
+.workbench-panel .jupyter-widget-tab > .lm-TabBar > .lm-TabBar-content { flex-wrap: wrap; }
+.workbench-panel .jupyter-widgets.jupyter-widget-tab > .lm-TabBar .lm-TabBar-tab { flex: 0 0 auto; }
 .workbench-panel .jupyter-widgets.jupyter-widget-tab > .widget-tab-contents { background: transparent; }
 """
 )
