@@ -163,7 +163,9 @@ def test_probabilities_lie_between_0_and_1(name):
         ),
         ({"problem": CollectionProblem(80, 1, (1.0, 2.0))}, r"^cost must have one value a source \(1\), got 2$"),
         ({"start": np.ones((5, 2))}, r"^cost must have one value a source \(2\), got 1$"),
-        ({"q_max": 4_999}, r"^q_max must not be below the present sizes \[5000.0\], got \[4999.0\]$"),
+        ({"q_max": 4_999}, r"^q_max must be finite, not below the present sizes \[5000.0\], got \[4999.0\]$"),
+        ({"q_max": np.nan}, r"^q_max must be finite, .* got \[nan\]$"),
+        ({"q_max": np.inf}, r"^q_max must be finite, .* got \[inf\]$"),
         (
             {"oracle": LearningCurveOracle(SIZES, 100 - SCORES, direction="min")},
             "^oracle must hold scores of which higher",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from workbench.estimators.collection import LearningCurveOracle
 from workbench.estimators.policies import CollectionProblem, Policy
 from workbench.estimators.search import Array
+from workbench.estimators.validation import as_numbers
 
 CAP = 20
 """Most samples ever owned, as a multiple of those owned at the start, where no other limit is given."""
@@ -65,9 +66,11 @@ def simulate_campaign(
         raise ValueError("start must hold positive finite sizes of every source")
     if getattr(oracle, "direction", "max") != "max":
         raise ValueError("oracle must hold scores of which higher is better: give it score_scale - error for errors")
-    limit = np.maximum(CAP * sizes[-1] if q_max is None else np.broadcast_to(np.asarray(q_max, float), prices.shape), 1)
-    if np.any(limit < sizes[-1]):
-        raise ValueError(f"q_max must not be below the present sizes {sizes[-1].tolist()}, got {limit.tolist()}")
+    limit = CAP * sizes[-1] if q_max is None else np.broadcast_to(as_numbers(q_max, "q_max"), prices.shape)
+    if not np.all(np.isfinite(limit) & (limit >= sizes[-1])):
+        raise ValueError(
+            f"q_max must be finite, not below the present sizes {sizes[-1].tolist()}, got {limit.tolist()}"
+        )
     scores = np.array([_score(oracle, point) for point in sizes])
     optimum = float(prices @ (_required(oracle, problem, sizes[-1]) - sizes[-1]))
     status, owned = "met" if scores.max() >= problem.target else "open", sizes[-1]
