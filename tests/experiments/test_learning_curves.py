@@ -71,7 +71,7 @@ def test_splits_are_disjoint_and_scaled(dataset, count, test_count):
 def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"learner must be one of .*got 'oracle'"):
         measure_learning_curves(CurveConfig(learners=("oracle",)), cache=tmp_path)
-    with pytest.raises(ValueError, match=r"dataset must be 'digits' or 'fashion-mnist', got 'cifar'"):
+    with pytest.raises(ValueError, match=r"dataset must be one of .*'digits', 'fashion-mnist'.*got 'cifar'"):
         measure_learning_curves(CurveConfig("cifar"), cache=tmp_path)
 
 
@@ -91,3 +91,15 @@ def test_stored_point_is_what_the_code_gives(tmp_path):
     fresh = measure_learning_curves(config, cache=tmp_path)
     part = stored[(stored["task"] == "digits") & (stored["learner"] == "3-NN") & (stored["seed"] == 0)]
     assert part["score"].to_numpy() == pytest.approx(fresh["score"].to_numpy(), abs=0.25)
+
+
+def test_stored_curves_of_cifar_10_are_of_the_shape_and_sense_that_the_code_gives():
+    config, stored = learning_curves.CIFAR10_CURVES, load_results("cifar10_curves")
+    assert list(stored.columns) == list(load_results("learning_curves").columns)
+    assert set(stored["task"]) == {config.dataset}
+    assert len(stored) == len(config.learners) * len(config.seeds) * len(config.fractions)
+    assert sorted(stored["n"].unique()) == [round(50_000 * fraction) for fraction in config.fractions]
+    means = stored.groupby(["learner", "n"])["score"].mean().unstack()
+    assert (means.iloc[:, -1] > means.iloc[:, 0] + 5).all()
+    assert means.loc["ridge"].iloc[-1] < means.loc["ridge"].max()  # a linear rule on 256 numbers learns no more
+    assert means.loc["logistic regression"].max() > 82

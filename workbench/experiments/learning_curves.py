@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -22,12 +22,16 @@ from sklearn.svm import SVC
 from workbench.datasets.files import atomic_write, cache_dir
 from workbench.datasets.images import load_digits_set, load_fashion_mnist
 from workbench.datasets.subsets import nested_stratified_subsets
+from workbench.experiments.frozen_features import cifar10_features
 from workbench.training.progress import CancelToken, Progress, no_progress
 
 FRACTIONS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.00)
 """The paper's schedule of subsets: 2, 4, ..., 20 %, then 30, ..., 100 % of the training data."""
 
-LEARNERS = ("logistic regression", "RBF-SVC", "3-NN", "random forest", "MLP", "CNN")
+LEARNERS = ("ridge", "logistic regression", "RBF-SVC", "3-NN", "random forest", "MLP", "CNN")
+
+CIFAR10 = "cifar-10 (frozen MobileNetV2)"
+DATASETS = ("digits", "fashion-mnist", CIFAR10)
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class CurveConfig:
     """Which learning curves to measure.
 
     Attributes:
-        dataset: ``"digits"`` (1 300 training images, 8x8) or ``"fashion-mnist"`` (the 20 000 that ship,
-            28x28; the whole test set).
+        dataset: ``"digits"`` (1 300 training images, 8x8), ``"fashion-mnist"`` (the 20 000 that ship, 28x28; the whole test
+            set) or, where it is installed, ``"cifar-10 (frozen MobileNetV2)"`` (all 50 000 and 10 000, as 256 features).
         learners: names of ``LEARNERS``.
         seeds: one curve each: the seed draws the subsets and the learner's own randomness.
         fractions: subset sizes as shares of the training data, increasing.
@@ -56,10 +60,13 @@ STORED_CURVES = (
 )
 """The learning curves of ``data/results/learning_curves.csv``: about an hour on one core."""
 
+CIFAR10_CURVES = CurveConfig(CIFAR10, ("ridge", "logistic regression", "3-NN"))
+"""The learning curves of ``data/results/cifar10_curves.csv``: five minutes on one core once the features are there."""
+
 
 @dataclass(frozen=True)
 class Split:
-    """Training and test data: images (N, d) float in [0, 1], labels (N,), and the image side in pixels."""
+    """Training and test data: images (N, d) float in [0, 1] or features (N, d), labels (N,), and the image side in pixels."""
 
     train: np.ndarray
     train_labels: np.ndarray
@@ -86,12 +93,13 @@ def measure_learning_curves(
 
     Raises:
         ValueError: an unknown data set or learner.
+        NotInstalledError: CIFAR-10 or the frozen network is missing.
         Cancelled: Stop was asked for; the points so far are in the cache.
     """
     unknown = [name for name in config.learners if name not in LEARNERS]
     if unknown:
         raise ValueError(f"learner must be one of {LEARNERS}, got {unknown[0]!r}")
-    split = load_split(config.dataset)
+    split = load_split(config.dataset, progress, cancel)
     sizes = [round(len(split.train) * fraction) for fraction in config.fractions]
     cache = cache or cache_dir("learning-curves")
     points = [(learner, seed, k) for learner in config.learners for seed in config.seeds for k in range(len(sizes))]
@@ -119,8 +127,11 @@ def measure_learning_curves(
     return pd.DataFrame(rows)
 
 
-def load_split(dataset: str) -> Split:
-    """Return the training and test data of a data set by name; the digits are split 1 300 / 497, class-stratified."""
+def load_split(dataset: str, progress: Progress = no_progress, cancel: CancelToken | None = None) -> Split:
+    """Return the training and test data of a data set by name; the digits are split 1 300 / 497, class-stratified.
+
+    The features of CIFAR-10 are computed on the first call, which takes minutes, and kept in the cache.
+    """
     if dataset == "digits":
         digits = load_digits_set()
         images = digits.images.reshape(len(digits.images), -1) / np.float32(16)
@@ -132,7 +143,10 @@ def load_split(dataset: str) -> Split:
         train, test = load_fashion_mnist("train"), load_fashion_mnist("test")
         flat = [part.images.reshape(len(part.images), -1) / np.float32(255) for part in (train, test)]
         return Split(flat[0], train.labels, flat[1], test.labels, 28)
-    raise ValueError(f"dataset must be 'digits' or 'fashion-mnist', got {dataset!r}")
+    if dataset == CIFAR10:
+        features = cifar10_features(progress=progress, cancel=cancel)
+        return Split(features.train, features.train_labels, features.test, features.test_labels, 32)
+    raise ValueError(f"dataset must be one of {DATASETS}, got {dataset!r}")
 
 
 def _score(split: Split, subset: np.ndarray, learner: str, seed: int, config: CurveConfig) -> tuple[float, float]:
@@ -147,6 +161,7 @@ def _score(split: Split, subset: np.ndarray, learner: str, seed: int, config: Cu
 
 def _classical(learner: str, seed: int) -> Any:
     makers: dict[str, Callable[[], Any]] = {
+        "ridge": lambda: RidgeClassifier(20.0),
         "logistic regression": lambda: LogisticRegression(C=0.1, max_iter=200),
         "RBF-SVC": lambda: SVC(C=10.0, gamma="scale"),
         "3-NN": lambda: KNeighborsClassifier(3),

@@ -31,11 +31,11 @@ def save_results(name: str, frame: pd.DataFrame, config: Any) -> Path:
     Args:
         name: of the table.
         frame: measured rows.
-        config: the experiment's configuration, a dataclass or a list of them.
+        config: the experiment's configuration, a dataclass, or a list of them or of what was recorded of them.
     """
     path = results_path(name)
     record = {
-        "config": [asdict(part) for part in config] if isinstance(config, list) else asdict(config),
+        "config": [_recorded(part) for part in config] if isinstance(config, list) else _recorded(config),
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -46,6 +46,10 @@ def save_results(name: str, frame: pd.DataFrame, config: Any) -> Path:
     with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(record, indent=1, default=str) + "\n")
     return path
+
+
+def _recorded(config: Any) -> dict[str, Any]:
+    return config if isinstance(config, dict) else asdict(config)
 
 
 def load_results(name: str) -> pd.DataFrame:

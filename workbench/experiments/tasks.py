@@ -140,8 +140,9 @@ def measured_tasks(curves: pd.DataFrame, when: str) -> dict[str, Task]:
 def catalogue() -> dict[str, Task]:
     """Return every learning curve that ships with the workbench: the published six, those measured here, and some of LCDB."""
     tasks = {name: load_task(name) for name in SUBSETS}
-    with contextlib.suppress(FileNotFoundError):
-        tasks |= measured_tasks(load_results("learning_curves"), "measured here")
+    for table in ("learning_curves", "cifar10_curves"):
+        with contextlib.suppress(FileNotFoundError):
+            tasks |= measured_tasks(load_results(table), "measured here")
     for dataset, learner in WELL_BEHAVED + ILL_BEHAVED:
         name = f"LCDB: {dataset}, {learner}"
         points = lcdb_curves(dataset, learner).rename(columns={"score_mean": "score"})
