@@ -121,7 +121,7 @@ def curves_figure(
             "visible": truth is not None and bool(np.isfinite(true_answer)),
         },
     ]
-    line, label = _target_line(target)
+    line, label = target_line(target)
     layout = {
         "template": TEMPLATE,
         "title": {"text": title},
@@ -184,7 +184,7 @@ def _floor(scores: Array) -> float:
     return max(0.0, low - 0.15 * (high - low + 1)) if low >= 0 else low - 0.15 * (high - low + 1)
 
 
-def _target_line(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def target_line(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the horizontal line of the target, shape 0 of its figure so that a panel lets a person drag it, and its label."""
     line = {"color": ROLES["target"], "width": 2, "dash": "dash"}
     shape = {
@@ -294,7 +294,7 @@ def rounds_figure(
     )
     ratio = float(played["ratio"].iloc[-1]) if np.isfinite(needed) else float("nan")
     figure.add_trace(_ratio_gauge(ratio), row=1, col=2)
-    line, label = _target_line(target)
+    line, label = target_line(target)
     figure.update_layout(shapes=[line], annotations=[label])
     figure.update_xaxes(title_text="Training samples (count)", type="log")
     figure.update_yaxes(title_text="Score (%)", range=[_floor(truth[1]), float(max(truth[1].max(), target)) + 4])
