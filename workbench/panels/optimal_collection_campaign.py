@@ -295,11 +295,13 @@ def _wish(decision: Decision, owned: float) -> str:
 def percent(probability: float) -> str:
     """Return a probability in percent, with as many digits as its distance from certainty needs.
 
-    >>> percent(0.5), percent(0.9996), percent(0.99999999), percent(0.0004)
-    ('50 %', '99.96 %', 'over 99.99 %', '0.04 %')
+    >>> percent(0.5), percent(0.9996), percent(0.99999999), percent(0.0004), percent(2e-9)
+    ('50 %', '99.96 %', 'over 99.99 %', '0.04 %', 'below 0.01 %')
     """
     if probability > 0.9999:
         return "over 99.99 %"
+    if 0 < probability < 0.0001:
+        return "below 0.01 %"
     digits = 0 if 0.01 <= probability <= 0.99 else 2
     return f"{100 * probability:.{digits}f} %"
 
