@@ -51,10 +51,10 @@ def bootstrap_fits(name: str, points: int | None, target: float, config: Benchma
         return PowerLaw.fit_batch(sizes, np.broadcast_to(scores, counts.shape), counts)
 
     coefficients, theirs, timing = side_by_side(
-        ours, lambda: _descend_each(sizes / unit, scores, counts.astype(int)), config.repeats
+        ours, lambda: descend_each(sizes / unit, scores, counts), config.repeats
     )
     our_error = (counts * (PowerLaw.evaluate(coefficients, sizes[None]) - scores) ** 2).sum(1)
-    their_error = (counts * (_power(sizes / unit, *theirs.T[..., None]) - scores) ** 2).sum(1)
+    their_error = (counts * (power(sizes / unit, *theirs.T[..., None]) - scores) ** 2).sum(1)
     mean = (counts @ scores / counts.sum(1))[:, None]
     exact = 1e-12 * (counts * (scores - mean) ** 2).sum(1)  # three distinct sizes interpolate: both errors are rounding
     no_worse = our_error <= their_error * (1 + 1e-6) + exact
@@ -70,10 +70,10 @@ def bootstrap_fits(name: str, points: int | None, target: float, config: Benchma
         setting=f"{name}, {'first ' if points else ''}{len(sizes)} points, CPU seconds",
         timing=timing,
         agreement=(
-            f"curve_fit converged on {_percent(converged)}, to an exponent in [0, 1.5] on {_percent(comparable)}; there our "
-            f"squared error is no greater on {_percent(no_worse[comparable])} and the sizes for {target} % differ by at most "
+            f"curve_fit converged on {percent(converged)}, to an exponent in [0, 1.5] on {percent(comparable)}; there our "
+            f"squared error is no greater on {percent(no_worse[comparable])} and the sizes for {target} % differ by at most "
             f"{difference[comparable].max(initial=0.0):.1e}; of all that converged no greater on "
-            f"{_percent(no_worse[converged])}; {_percent((counts > 0).sum(1) == 3)} of the resamples interpolate exactly"
+            f"{percent(no_worse[converged])}; {percent((counts > 0).sum(1) == 3)} of the resamples interpolate exactly"
         ),
     )
 
@@ -136,18 +136,27 @@ def reproduction() -> Iterator[Comparison]:
         )
 
 
-def _power(n: Array, t1: Array, t2: Array, t3: Array) -> Array:
+def power(n: Array, t1: Array, t2: Array, t3: Array) -> Array:
+    """Return the published form of the power law."""
     return t1 * n**t2 + t3
 
 
-def _descend_each(x: Array, scores: Array, counts: Array) -> Array:
-    """Return t1, t2, t3 of each resample (B, 3), ``nan`` where the descent does not converge."""
+def descend_each(x: Array, scores: Array, counts: Array, ranks: Array | float = 1.0) -> Array:
+    """Return t1, t2, t3 of each resample (B, 3), ``nan`` where the descent does not converge.
+
+    Args:
+        x: (m,) sizes in convenient units.
+        scores: (m,) scores.
+        counts: (B, m) how often each point is drawn.
+        ranks: (m,) weights of the points.
+    """
     t1, t3 = np.linalg.lstsq(np.stack([np.sqrt(x), np.ones_like(x)], 1), scores)[0]
-    fits = np.full((len(counts), 3), np.nan)
+    fits, deviations = np.full((len(counts), 3), np.nan), np.broadcast_to(ranks, x.shape) ** -0.5
     with warnings.catch_warnings(action="ignore"):
-        for row, drawn in enumerate(counts):
+        for row, drawn in enumerate(counts.astype(int)):
+            data, sigma = (np.repeat(x, drawn), np.repeat(scores, drawn)), np.repeat(deviations, drawn)
             try:
-                fits[row] = curve_fit(_power, np.repeat(x, drawn), np.repeat(scores, drawn), [t1, 0.5, t3])[0]
+                fits[row] = curve_fit(power, *data, [t1, 0.5, t3], sigma)[0]
             except RuntimeError:
                 continue
     return fits
@@ -169,5 +178,6 @@ def _count_good(scores: list[list[float | None]]) -> str:
     return f"{sum(map(sum, good))} of {sum(map(len, good))} fits on {sum(map(any, good))} of {len(good)} curves"
 
 
-def _percent(flags: Array) -> str:
+def percent(flags: Array) -> str:
+    """Return the share of the flags that are set, for a person."""
     return f"{100 * np.mean(flags):.3g} %" if len(flags) else "none"
