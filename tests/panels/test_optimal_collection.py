@@ -29,6 +29,24 @@ def _trace(panel, figure: str, name: str):
     return next(trace for trace in panel._live[figure].data if trace.name and trace.name.startswith(name))
 
 
+def test_a_blind_game_hides_the_answer_until_it_is_over(panel):
+    def hidden():
+        return panel._answer_box.layout.display == "none"
+
+    assert not hidden()
+    panel.view = VIEWS[3]
+    assert hidden()
+    panel.blind = False
+    assert not hidden()
+    panel.blind = True
+    panel.give_up()
+    assert not hidden()
+    panel.new_game()
+    assert hidden()
+    panel.view = VIEWS[0]
+    assert not hidden()
+
+
 def test_answer_is_the_exact_plan_for_the_controls(panel):
     sizes, scores = panel.known
     law = RequirementDistribution.from_curve(

@@ -148,6 +148,7 @@ class OptimalCollectionPanel(CollectionViews, CampaignViews, SourcesViews, Table
     def redraw(self, changed: frozenset[str]) -> None:
         """Fit the controls to the learning curve that is shown, and say what to order."""
         self.fit_page(changed)
+        self._answer_box.layout.display = "none" if self.view == VIEWS[3] and self.plays_blind else None
         if changed - {"view", "reveal", "risk", "solver"}:
             self._answer_box.value = answer_html(
                 self.best, self.law, self.penalty, self.break_even, self.regression_answer()

@@ -104,6 +104,11 @@ class CampaignViews(traitlets.HasTraits):
         """What is played for: target, rounds, cost and penalty of the panel."""
         return CollectionProblem(self.target, self.rounds, self.cost, self.penalty)
 
+    @property
+    def plays_blind(self) -> bool:
+        """Whether nothing may say what to order next: a game is under way, and its player wants no advice."""
+        return self.game == "play" and self.blind and self.your_campaign()["status"].iloc[-1] == "open"
+
     def your_campaign(self) -> pd.DataFrame:
         """Return your rounds so far."""
         return self._play_orders(self._game_key(), self.orders, self.cost, self.penalty)
