@@ -38,7 +38,7 @@ def main() -> None:
         for subject in SUBJECTS:
             for comparison in subject.compare(config):
                 print(f"done: {comparison.subject}, {comparison.setting}", flush=True)
-                rows.append(comparison.row())
+                rows.append({"area": subject.__name__.rsplit(".", 1)[-1], **comparison.row()})
     frame = pd.DataFrame(rows)
     with pd.option_context(
         "display.width", None, "display.max_colwidth", None, "display.float_format", "{:.4g}".format
