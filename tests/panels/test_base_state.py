@@ -335,10 +335,11 @@ def test_range_and_options_can_change_with_the_data():
 
 def test_a_page_gets_a_range_and_the_value_in_it_in_one_message():
     panel = Curves()
-    sent = []
-    panel.controls["images"].send_state = lambda key=None: sent.append(set(key or ()))
+    slider, sent = panel.controls["images"], []
+    slider.send_state = lambda key=None: sent.append(list(slider.get_state(key)))
     panel.set_range("images", 1000, 5000)
-    assert [{"min", "max", "value"} <= keys for keys in sent] == [True]
+    assert [sorted(keys) for keys in sent] == [["max", "min", "value"]]
+    assert sent[0][-1] == "value", "a page applies them in this order"
 
 
 def test_a_value_that_a_page_sends_back_with_a_rounding_error_is_no_change():

@@ -10,6 +10,8 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+from workbench.panels.sliders import FloatLogSlider, FloatRangeSlider, FloatSlider, IntSlider
+
 AS_WIDE_AS_TEXT = {"description_width": "initial"}
 Check = Callable[[str, Any], None]
 
@@ -143,11 +145,11 @@ class Controls:
             options = {"base": 10, "min": math.log10(min), "max": math.log10(max), "step": step or 0.01}
         if format is not None:
             options["readout_format"] = format
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
+        kind = IntSlider if whole else FloatSlider
         if pair:
-            kind = widgets.FloatRangeSlider
+            kind = FloatRangeSlider
         elif log:
-            kind = widgets.FloatLogSlider
+            kind = FloatLogSlider
         layout = widgets.Layout(flex="1 1 320px", max_width="480px", width="auto")
         control = kind(**options, **self._words(name, description, unit, tooltip), layout=layout)
         check = pair_check(min, max, unit) if pair else number_check(min, max, unit)
