@@ -93,7 +93,7 @@ def panels(page):
 
 def wait_for_figure(page, timeout: float = 30) -> None:
     """Wait until the first panel shows a drawn figure."""
-    page.locator(".workbench-panel .js-plotly-plot .main-svg").first.wait_for(timeout=timeout * 1000)
+    page.locator(".workbench-panel .js-plotly-plot .main-svg:visible").first.wait_for(timeout=timeout * 1000)
 
 
 def set_theme(page, dark: bool) -> None:
