@@ -52,17 +52,15 @@ def cifar():
 # the loop
 
 
-@pytest.mark.parametrize("target, rounds", [(60, 3), (50, 1), (70, 5)])
-def test_campaign_of_loc_equals_one_played_by_hand(cifar, target, rounds):
+@pytest.mark.parametrize("target, rounds, q_max", [(60, 3, None), (50, 1, None), (70, 5, None), (60, 2, 15_000)])
+def test_campaign_of_loc_equals_one_played_by_hand(cifar, target, rounds, q_max):
     policy = LocPolicy(n_boot=80)
-    game = simulate_campaign(
-        cifar.oracle, policy, CollectionProblem(target, rounds, 2.0, 1e6), cifar.start_sizes, seed=3
-    )
+    problem = CollectionProblem(target, rounds, 2.0, 1e6)
+    game = simulate_campaign(cifar.oracle, policy, problem, cifar.start_sizes, q_max=q_max, seed=3)
     sizes, scores, paid = list(cifar.start_sizes), list(cifar.oracle.score(cifar.start_sizes)), 0.0
     for left in range(rounds, 0, -1):
-        law = RequirementDistribution.from_curve(
-            sizes, scores, target, n_boot=80, q_max=20 * cifar.initial_size, seed=3
-        )
+        limit = q_max or 20 * cifar.initial_size
+        law = RequirementDistribution.from_curve(sizes, scores, target, n_boot=80, q_max=limit, seed=3)
         forecast = plan(law, sizes[-1], cost=2.0, penalty=1e6, rounds=left)
         row = game.iloc[rounds - left + 1]
         assert row["order"] == forecast.orders[0] > 0

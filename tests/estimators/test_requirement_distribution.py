@@ -212,6 +212,14 @@ def test_law_of_scipy_ends_at_its_cap():
     assert RequirementDistribution.from_law(FROZEN["norm"]).p_unreachable < 1e-29
 
 
+def test_draws_above_the_cap_are_out_of_reach():
+    """The kernel of an answer below the cap reaches beyond it."""
+    law = kernel_law(np.full(10, 9_900.0), bandwidth=300.0, q_max=10_000.0)
+    assert law.kernels.p_infinite == 0
+    assert np.mean(np.isinf(law.sample(4_000))) == pytest.approx(law.p_unreachable, abs=0.04)
+    assert law.p_unreachable == pytest.approx(stats.norm.sf(1 / 3))
+
+
 def test_far_tail_is_not_lost():
     """With penalties up to 1e13 a survival of 1e-20 still costs; ``1 - F`` is zero from 1e-16 on."""
     law = kernel_law(np.full(10, 10_000.0), bandwidth=1_000.0, q_max=20_000.0)

@@ -17,7 +17,7 @@ _POINTS = {1: 2400, 2: 36}  # candidates an axis
 _EVEN = {1: 480, 2: 36}
 _CELLS = 2  # a refinement looks this many cells to either side of the best path
 _BESIDE = {1: 17, 2: 9}
-_ZOOMS = {1: 8, 2: 5}
+_ZOOMS = {1: 3, 2: 5}
 _DENSE = 400  # up to here the table of all pairs is the fastest
 
 
