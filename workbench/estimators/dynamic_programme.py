@@ -86,7 +86,8 @@ def best_next(
     rows = slice(0, 1) if first_only else slice(None)
     total = bill * missed[rows, None]
     total += value
-    total[~_dominance(points)[rows]] = np.inf
+    if not first_only:  # nothing lies below the present size
+        total[~_dominance(points)] = np.inf
     best = total.argmin(1)
     return best, total[np.arange(len(best)), best]
 
