@@ -105,7 +105,7 @@ def test_the_target_line_of_the_ensemble_can_be_dragged(notebook):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("view", VIEWS[:3])
+@pytest.mark.parametrize("view", [*VIEWS[:3], VIEWS[4]])
 def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
     _show(notebook, view)
     set_theme(notebook, dark)

@@ -198,7 +198,7 @@ def target_line(target: float) -> tuple[dict[str, Any], dict[str, Any]]:
         "line": line,
     }
     place = {"xref": "x domain", "yref": "y", "x": 0.005, "y": target, "xanchor": "left", "yanchor": "bottom"}
-    return shape, {"text": f"target {target:g}", "showarrow": False, "font": {"color": ROLES["target"]}, **place}
+    return shape, {"text": f"target {target:g}", "showarrow": False, **place}
 
 
 def amplifier_figure(
