@@ -56,7 +56,7 @@ def test_a_typed_order_is_placed_and_the_game_ends_with_everybodys_bill(notebook
 def test_the_price_turns_the_lines_of_the_map(notebook):
     _show(notebook, TWO_SOURCES)
     before = settled_drawing(notebook)
-    slider_handle(notebook, "Price of a noisy sample").press("ArrowRight")
+    slider_handle(notebook, "Price of a source-2 sample").press("ArrowRight")
     notebook.wait_for_timeout(300)
     assert settled_drawing(notebook) != before
     panels(notebook).get_by_role("button", name="Let LOC collect").click()

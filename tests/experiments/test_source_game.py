@@ -27,7 +27,7 @@ def test_the_law_of_fits_made_once_is_the_law_learned_anew(name, success):
     )
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
 def test_dearer_noisy_samples_are_bought_less_and_replaced_by_clean_ones(name):
     pair = PAIRS[name]
     target = float(np.mean([pair.scores.max(), pair.oracle.scores.max()]))
@@ -35,6 +35,13 @@ def test_dearer_noisy_samples_are_bought_less_and_replaced_by_clean_ones(name):
     assert np.all(np.diff(noisy) <= 1e-9)
     assert np.all(np.diff(clean) >= -1e-9)
     assert noisy[0] > noisy[-1] == pair.present[1]
+
+
+def test_of_two_halves_of_the_classes_both_are_bought_at_any_price():
+    pair = PAIRS["cifar-10 halves"]
+    mixes = pair.cheapest(81.0, np.geomspace(0.02, 2, 9))
+    assert np.all(mixes > 2 * pair.present)
+    assert np.all(np.diff(mixes, axis=0) * [1, -1] >= -1e-9)
 
 
 def test_the_cheapest_mix_is_there_and_no_point_of_the_grid_is_cheaper():

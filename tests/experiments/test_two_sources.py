@@ -80,11 +80,9 @@ def test_stored_grids_are_of_the_shape_and_sense_that_the_code_gives():
         part = stored[stored["task"] == config.dataset]
         assert len(part) == len(config.seeds) * len(config.fractions) ** 2
         oracle = TriangulatedOracle.from_frame(part)
-        first, owned, whole = oracle.score(
-            [start_points(config)[0], start_points(config)[-1], (config.clean, config.noisy)]
-        )
+        first, owned, whole = oracle.score([start_points(config)[0], start_points(config)[-1], config.full])
         assert first + 4 < owned < whole - 4
-        assert oracle.score([first, config.noisy]) > first
+        assert oracle.score([start_points(config)[0][0], config.full[1]]) > first
 
 
 def test_stored_points_are_what_the_code_gives():

@@ -86,6 +86,13 @@ def test_another_pair_brings_its_own_targets(panel):
         panel.pair_target = 93.0
 
 
+def test_halves_of_the_classes_are_called_so(panel):
+    panel.pair = "cifar-10 halves"
+    assert "You own 2,500 first-half and 2,500 second-half samples" in panel._source_text.value
+    assert panel._map.layout.yaxis.title.text == "Classes 5 to 9 (samples)"
+    assert "when a second-half sample costs 0.1" in panel._map.layout.title.text
+
+
 def test_without_a_campaign_the_cheapest_mixes_are_exported(panel):
     frame = panel.sources_frame()
     assert frame["price"].tolist() == PRICES.tolist()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pandas as pd
+from tqdm import tqdm
 
+from workbench.datasets.extras import NotInstalledError
 from workbench.experiments import how_much_data, learning_curves, optimal_collection, two_sources
+from workbench.experiments.frozen_features import FeatureConfig
 from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
 
@@ -17,9 +22,24 @@ def _learning_curves(progress: Progress) -> tuple[pd.DataFrame, object]:
     return pd.concat([learning_curves.measure_learning_curves(config, progress) for config in configs]), list(configs)
 
 
+def _cifar10_curves(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = learning_curves.CIFAR10_CURVES
+    return learning_curves.measure_learning_curves(config, progress), [config, FeatureConfig()]
+
+
 def _two_sources(progress: Progress) -> tuple[pd.DataFrame, object]:
-    configs = two_sources.STORED_GRIDS
-    return pd.concat([two_sources.measure_two_sources(config, progress) for config in configs]), list(configs)
+    frames, configs = [], []
+    for config in (*two_sources.STORED_GRIDS, two_sources.UNBALANCED):
+        try:
+            frames.append(two_sources.measure_two_sources(config, progress))
+            configs.append(asdict(config))
+        except NotInstalledError as missing:
+            tqdm.write(f"skipped {config.dataset}, whose stored rows are kept: {missing}")
+            with contextlib.suppress(FileNotFoundError):
+                stored = load_results("two_sources")
+                frames.append(stored[stored["task"] == config.dataset])
+                configs += [old for old in stored.attrs["record"]["config"] if old["dataset"] == config.dataset]
+    return pd.concat(frames), configs
 
 
 def _how_much_data(progress: Progress) -> tuple[pd.DataFrame, object]:
@@ -46,6 +66,7 @@ def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
+    "cifar10_curves": _cifar10_curves,
     "two_sources": _two_sources,
     "how_much_data": _how_much_data,
     "how_much_data_correction": _correction,
@@ -56,7 +77,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the named tables, all by default, and write each when it is whole."""
+    """Measure the named tables, all by default, and write each when it is whole; skip what needs data that is not installed."""
     parser = argparse.ArgumentParser(prog="python -m workbench.experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"one or more of {', '.join(TABLES)}; all by default")
     names = parser.parse_args(arguments).names
@@ -64,8 +85,12 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"no table is called {unknown[0]!r}; there are {', '.join(TABLES)}")
     for name in names or TABLES:
-        with tqdm_progress(name) as progress:
-            frame, config = TABLES[name](progress)
+        try:
+            with tqdm_progress(name) as progress:
+                frame, config = TABLES[name](progress)
+        except NotInstalledError as missing:
+            print(f"skipped {name}, whose stored table is kept: {missing}")
+            continue
         print(f"wrote {save_results(name, frame, config).name}: {len(frame)} rows")
 
 

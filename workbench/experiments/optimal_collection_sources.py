@@ -1,4 +1,4 @@
-"""Campaigns with two sources on measured grids: clean labels, and cheap labels of which half were redrawn at random.
+"""Campaigns with two sources on measured grids: clean and noisy labels, and the two halves of the classes of CIFAR-10.
 
 Mahmood et al., "Optimizing Data Collection for Machine Learning", NeurIPS 2022, sections 4 and 5, Table 2.
 """
@@ -16,13 +16,13 @@ from workbench.estimators.policies import Policy
 from workbench.estimators.source_policies import SourcesLocPolicy, SourcesRegressionPolicy
 from workbench.estimators.triangulated_oracle import TriangulatedOracle
 from workbench.experiments.results import load_results
-from workbench.experiments.two_sources import STORED_GRIDS, TwoSourcesConfig, start_points
+from workbench.experiments.two_sources import STORED_GRIDS, Grid, start_points
 
 if TYPE_CHECKING:
     from workbench.experiments.optimal_collection import OptimalCollectionConfig, Row
 
 PRICES = (0.5, 0.1)
-"""Cost of a noisy sample; a clean one costs 1."""
+"""Cost of a sample of the second source; one of the first costs 1."""
 
 TARGETS = 5
 CAP = 10
@@ -61,15 +61,15 @@ def two_source_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
 
 
 def play_sources(
-    grid: TwoSourcesConfig, policy: Policy, rounds: int, price: float, *, targets: int = TARGETS, averaged: bool = False
+    grid: Grid, policy: Policy, rounds: int, price: float, *, targets: int = TARGETS, averaged: bool = False
 ) -> pd.DataFrame:
-    """Play ``policy`` on the stored grid of every seed; the penalty is 100 times all data at the clean price.
+    """Play ``policy`` on the stored grid of every seed; the penalty is 100 times all data at the first price.
 
     Args:
         grid: which stored grid.
         policy: who decides.
         rounds: T.
-        price: of a noisy sample.
+        price: of a sample of the second source.
         targets: targets a grid.
         averaged: play on the mean of the grids instead of on each.
 
@@ -79,7 +79,7 @@ def play_sources(
     stored = load_results("two_sources")
     stored = stored[stored["task"] == grid.dataset]
     start, rows = start_points(grid), []
-    full = np.array([grid.clean, grid.noisy], float)
+    full = np.array(grid.full, float)
     for seed in grid.seeds[:1] if averaged else grid.seeds:
         oracle = TriangulatedOracle.from_frame(stored if averaged else stored[stored["seed"] == seed])
         low, high = oracle.score(start).max(), oracle.scores.max()

@@ -28,7 +28,6 @@ from workbench.experiments.results import load_results
 from workbench.experiments.two_sources import STORED_GRIDS, start_points
 from workbench.training import CancelToken, Progress
 
-SOURCES = ("clean labels", "half the labels redrawn")
 FAMILY = "additive_saturating"
 
 
@@ -42,6 +41,8 @@ class SourcePair:
         name: of the data set.
         oracle: the truth.
         start: (m, 2) mixes known at the start, the present one last.
+        sources: what to call a sample of either source.
+        contents: what these samples come with.
         n_boot: resamples of the known points.
         seed: of the resamples.
     """
@@ -49,6 +50,8 @@ class SourcePair:
     name: str
     oracle: TriangulatedOracle
     start: Array
+    sources: tuple[str, str]
+    contents: tuple[str, str]
     n_boot: int = 200
     seed: int = 0
 
@@ -115,6 +118,8 @@ def stored_pairs() -> dict[str, SourcePair]:
             config.dataset,
             TriangulatedOracle.from_frame(grids[grids["task"] == config.dataset]),
             start_points(config).astype(float),
+            config.sources,
+            config.contents,
         )
         for config in STORED_GRIDS
     }

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import traitlets
 
 from workbench.estimators.source_laws import MixtureLaw
-from workbench.experiments.source_game import SOURCES, SourcePair, play_pair, stored_pairs
+from workbench.experiments.source_game import SourcePair, play_pair, stored_pairs
 from workbench.figures import two_sources as draw
 from workbench.figures.updates import copy_into
 
@@ -20,7 +20,7 @@ PRICES = np.geomspace(0.02, 2.0, 41)
 PENALTY_SHARE = 100
 """Penalty in units of all samples of both sources, each at the price of a clean one."""
 
-NAMES = {"digits": "digits", "fashion-mnist": "Fashion-MNIST"}
+NAMES = {"digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar-10 halves": "CIFAR-10, halves of the classes"}
 
 _CELLS = 36
 
@@ -28,9 +28,9 @@ _CELLS = 36
 class SourcesViews(traitlets.HasTraits):
     """Two measured sources on a map; mixed into the panel of notebook 02.
 
-    ``pair`` names the data set, ``pair_target`` the score to reach, ``price`` what a noisy sample costs in clean ones (its two
-    leading digits count), ``success`` how LOC judges a mix (``"mixture"`` or ``"ensemble"``).  :meth:`collect_sources` plays
-    LOC's campaign.
+    ``pair`` names the data set, ``pair_target`` the score to reach, ``price`` what a sample of source 2 costs in samples of
+    source 1 (its two leading digits count), ``success`` how LOC judges a mix (``"mixture"`` or ``"ensemble"``).
+    :meth:`collect_sources` plays LOC's campaign.
     """
 
     pair = traitlets.Unicode("digits")
@@ -51,12 +51,12 @@ class SourcesViews(traitlets.HasTraits):
                 "price",
                 PRICES[0],
                 PRICES[-1],
-                description="Price of a noisy sample",
-                unit="clean samples",
+                description="Price of a source-2 sample",
+                unit="source-1 samples",
                 log=True,
                 step=0.05,
                 format=".2g",
-                tooltip="A noisy sample has its label redrawn with probability one half",
+                tooltip="Source 2 has noisy labels, or the second half of the classes; the axes say which",
                 place=False,
             ),
             self.choice("success", ["mixture", "ensemble"], "LOC judges success by the", place=False),
@@ -168,8 +168,8 @@ class SourcesViews(traitlets.HasTraits):
             window=np.minimum(1.04 * ends, 2.2 * self._cheapest(self.pair, self.pair_target).max(0)),
             path=self._path(),
         )
-        title = f"{NAMES[self.pair]}: {self.pair_target:g} % when a noisy sample costs {self.used_price:g}"
-        return draw.map_figure(shown, title, SOURCES)
+        title = f"{NAMES[self.pair]}: {self.pair_target:g} % when a {pair.sources[1]} sample costs {self.used_price:g}"
+        return draw.map_figure(shown, title, pair.contents)
 
     def _path(self) -> np.ndarray:
         games = self._source_games.get(self._source_key())
@@ -178,8 +178,8 @@ class SourcesViews(traitlets.HasTraits):
         return games.loc[games["player"] == "LOC", ["n_1", "n_2"]].to_numpy()
 
     def _draw_switch(self) -> go.Figure:
-        mixes = self._cheapest(self.pair, self.pair_target)
-        return draw.switch_figure(PRICES, mixes, self.current_pair.present, self.used_price, SOURCES)
+        pair, mixes = self.current_pair, self._cheapest(self.pair, self.pair_target)
+        return draw.switch_figure(PRICES, mixes, pair.present, self.used_price, pair.contents)
 
     # What is said
 
@@ -187,10 +187,11 @@ class SourcesViews(traitlets.HasTraits):
         pair, price = self.current_pair, self.used_price
         mix = pair.oracle.required(self.pair_target, [1.0, price], pair.present) - pair.present
         first, second = pair.present
+        one, two = pair.sources
         lines = [
-            f"You own {first:,.0f} clean and {second:,.0f} noisy samples, which score {pair.scores[-1]:.1f} %. For "
-            f"{self.pair_target:g} % the cheapest mix buys <b>{mix[0]:,.0f} clean and {mix[1]:,.0f} noisy</b> samples and costs "
-            f"{mix @ [1.0, price]:,.0f} (one clean sample costs 1)."
+            f"You own {first:,.0f} {one} and {second:,.0f} {two} samples, which score {pair.scores[-1]:.1f} %. For "
+            f"{self.pair_target:g} % the cheapest mix buys <b>{mix[0]:,.0f} {one} and {mix[1]:,.0f} {two}</b> samples and costs "
+            f"{mix @ [1.0, price]:,.0f} (one {one} sample costs 1)."
         ]
         games = self._source_games.get(self._source_key())
         if games is None:
@@ -200,11 +201,11 @@ class SourcesViews(traitlets.HasTraits):
                 f"At most {self.rounds} order(s); missing the target costs {self._penalty_of_pair():,.0f}."
             )
         else:
-            lines += [_ended(player, game) for player, game in games.groupby("player", sort=False)]
+            lines += [_ended(player, game, pair.sources) for player, game in games.groupby("player", sort=False)]
         return "".join(f"<p style='margin:2px 0;line-height:1.5'>{line}</p>" for line in lines)
 
 
-def _ended(player: str, game: pd.DataFrame) -> str:
+def _ended(player: str, game: pd.DataFrame, sources: tuple[str, str]) -> str:
     last = game.iloc[-1]
     orders = f"{last['round']:.0f} order{'' if last['round'] == 1 else 's'}"
     bought = last[["n_1", "n_2"]] - game.iloc[0][["n_1", "n_2"]]
@@ -213,6 +214,6 @@ def _ended(player: str, game: pd.DataFrame) -> str:
         f", {100 * (last['paid'] / last['optimum'] - 1):+.0f} % against the cheapest" if last["status"] == "met" else ""
     )
     return (
-        f"<b>{player}</b> {ended} after {orders}: {bought['n_1']:,.0f} clean and {bought['n_2']:,.0f} noisy samples for "
-        f"{last['paid']:,.0f}{more}."
+        f"<b>{player}</b> {ended} after {orders}: {bought['n_1']:,.0f} {sources[0]} and {bought['n_2']:,.0f} {sources[1]} samples "
+        f"for {last['paid']:,.0f}{more}."
     )
