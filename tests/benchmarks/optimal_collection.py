@@ -114,7 +114,8 @@ def closed_form(config: BenchmarkConfig) -> Comparison:
         timing=timing,
         agreement=(
             f"largest difference of F {np.abs(ours - theirs).max():.1e}, and {np.abs(ours - fine).max():.1e} when the peer takes "
-            f"20 times as many points; survival at the last size: ours {law.kernels.sf(grid[-1]):.0e}, the peer's 1 - F {1 - theirs[-1]:.0e}"
+            f"20 times as many points; survival at the last size: ours {law.kernels.sf(grid[-1]):.0e}, "
+            f"the peer's 1 - F {1 - theirs[-1]:.0e}"
         ),
     )
 
