@@ -44,7 +44,8 @@ def between(task: Task, count: int = TARGETS) -> np.ndarray:
 
 def measured_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
     """C4 on curves measured here, seeds averaged: nine targets a curve, P = 100 N c, at most ten times the data there is."""
-    tasks = measured_tasks(load_results("learning_curves"), "measured here")
+    tables = [load_results(name) for name in ("learning_curves", "cifar10_curves")]
+    tasks = measured_tasks(pd.concat(tables, ignore_index=True), "measured here")
     for dataset in dict.fromkeys(name.split(",")[0] for name in tasks):
         chosen = [task for name, task in tasks.items() if name.startswith(dataset)]
         label = f"{dataset}, {len(chosen)} learners"
