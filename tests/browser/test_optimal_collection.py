@@ -21,11 +21,6 @@ from jupyter_page import (
 from workbench.panels.optimal_collection import OWN_DATA, VIEWS
 
 pytestmark = pytest.mark.browser
-CELLS = (
-    "from workbench.panels.optimal_collection_report import ClaimsTable\nclaims = ClaimsTable()\nclaims",
-    "from workbench.panels.optimal_collection import OptimalCollectionPanel\npanel = OptimalCollectionPanel()\npanel",
-    "from workbench.panels.optimal_collection_report import run_panel\nruns = run_panel(claims, panel.show_games)\nruns",
-)
 LOG = b"""# campaign: target=90 rounds=3 cost=1 penalty=1000000 q_max=60000
 round,n,score,cost_paid
 0,1000,44,0
@@ -38,8 +33,8 @@ round,n,score,cost_paid
 
 
 @pytest.fixture(scope="module")
-def notebook(module_page, lab):
-    open_notebook(module_page, lab.write_notebook("plan.ipynb", *CELLS))
+def notebook(module_page):
+    open_notebook(module_page, "02_optimal_collection.ipynb")
     seconds = run_all(module_page)
     print(f"run all: {seconds:.1f} s")
     wait_for_figure(module_page)

@@ -25,7 +25,6 @@ PRICES = (0.5, 0.1)
 """Cost of a sample of the second source; one of the first costs 1."""
 
 TARGETS = 5
-CAP = 10
 
 POLICIES: dict[str, Policy] = {
     "regression": SourcesRegressionPolicy(),
@@ -65,6 +64,8 @@ def play_sources(
 ) -> pd.DataFrame:
     """Play ``policy`` on the stored grid of every seed; the penalty is 100 times all data at the first price.
 
+    No more can be owned than was measured: beyond the grid there is no truth.
+
     Args:
         grid: which stored grid.
         policy: who decides.
@@ -85,7 +86,7 @@ def play_sources(
         low, high = oracle.score(start).max(), oracle.scores.max()
         for target in np.linspace(low, high, targets + 2)[1:-1]:
             problem = CollectionProblem(float(target), rounds, (1.0, price), 100 * full.sum())
-            game = simulate_campaign(oracle, policy, problem, start, q_max=CAP * full, seed=seed)
+            game = simulate_campaign(oracle, policy, problem, start, q_max=full, seed=seed)
             last = game.iloc[-1]
             rows.append(
                 {"seed": seed, "target": target, "n_1": last["n_1"], "n_2": last["n_2"], **summarise_campaign(game)}
