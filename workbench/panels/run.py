@@ -87,4 +87,7 @@ def table_html(table: pd.DataFrame, rows: int | None = None) -> str:
         if len(shown) < len(table)
         else ""
     )
-    return f"<div class='workbench-table' style='overflow-x:auto;line-height:1.45'>{body}</div>{more}"
+    style = (
+        ".workbench-table td, .workbench-table th { padding: 2px 10px 2px 0; text-align: left; vertical-align: top }"
+    )
+    return f"<style>{style}</style><div class='workbench-table' style='overflow-x:auto;line-height:1.45'>{body}</div>{more}"
