@@ -30,6 +30,9 @@ from workbench.estimators.planning import CollectionPlan, expected_cost, plan
 from workbench.estimators.policies import CollectionProblem, EnsemblePolicy, LocPolicy, Policy, RegressionPolicy
 from workbench.estimators.requirement import DataRequirementEstimator, Requirement
 from workbench.estimators.requirement_distribution import RequirementDistribution
+from workbench.estimators.source_policies import SourcesLocPolicy, SourcesRegressionPolicy
+from workbench.estimators.sources import source_law, source_requirement
+from workbench.estimators.triangulated_oracle import TriangulatedOracle
 
 __all__ = [
     "CURVES",
@@ -55,7 +58,10 @@ __all__ = [
     "Requirement",
     "RequirementDistribution",
     "ScalingCurve",
+    "SourcesLocPolicy",
+    "SourcesRegressionPolicy",
     "Trajectories",
+    "TriangulatedOracle",
     "diagnose",
     "expected_cost",
     "next_sizes",
@@ -63,6 +69,8 @@ __all__ = [
     "simulate_campaign",
     "simulate_collection",
     "simulate_many",
+    "source_law",
+    "source_requirement",
     "summarise_campaign",
     "tune_correction",
 ]
