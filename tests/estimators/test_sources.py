@@ -133,7 +133,7 @@ def test_resamples_can_separate_the_sources():
         ({"scores": np.r_[SCORES[:8], np.nan]}, r"scores\[8\] is nan"),
         ({"scores": SCORES / 100}, "scores look like fractions"),
         ({"target": np.inf}, "target must be one finite number"),
-        ({"cost": (1.0,)}, r"cost must have one value a source \(2\), got shape \(1,\)"),
+        ({"cost": (1.0,)}, r"cost must have one value a source \(2\), got 1"),
         ({"cost": (1.0, 0.0)}, "cost must be positive, got 0"),
         ({"q_max": (100, 60)}, r"q_max must not be below the present sizes \[65.0, 65.0\], got \[100.0, 60.0\]"),
         ({"family": "cubic"}, r"family must be one of \['additive', 'additive_saturating'\], got 'cubic'"),

@@ -15,7 +15,7 @@ from workbench.estimators.minimum_cost import minimum_cost_sizes
 from workbench.estimators.requirement import bootstrap_counts, rank_weights
 from workbench.estimators.search import Array
 from workbench.estimators.source_laws import EnsembleLaw, MixtureLaw
-from workbench.estimators.validation import check_score, check_score_scale
+from workbench.estimators.validation import check_positive, check_score, check_score_scale
 
 SUCCESS = ("mixture", "ensemble")
 CAP = 20
@@ -185,12 +185,9 @@ def _check_design(sizes: Array) -> None:
 
 def _check_prices(sizes: Array, cost: ArrayLike, q_max: ArrayLike | None) -> tuple[Array, Array, Array]:
     """Return cost, present and greatest sizes, each (K,)."""
-    price, present = np.asarray(cost, float), sizes.max(0)
+    price, present = check_positive(cost, "cost"), sizes.max(0)
     if price.shape != present.shape:
-        raise ValueError(f"cost must have one value a source ({len(present)}), got shape {price.shape}")
-    bad = price[~(np.isfinite(price) & (price > 0))]
-    if len(bad):
-        raise ValueError(f"cost must be positive, got {bad[0]:g}")
+        raise ValueError(f"cost must have one value a source ({len(present)}), got {price.size}")
     limit = CAP * present if q_max is None else np.broadcast_to(np.asarray(q_max, float), present.shape).copy()
     if not np.all(limit >= present):
         raise ValueError(f"q_max must not be below the present sizes {present.tolist()}, got {limit.tolist()}")
