@@ -11,6 +11,8 @@ from workbench.datasets.annotated_images import (
 from workbench.datasets.annotation_folders import read_image_folder, read_kitti, read_voc
 from workbench.datasets.annotation_json import read_bdd100k, read_coco
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
+from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
+from workbench.datasets.emoji_street_config import TARGET_CLASSES, EmojiStreetConfig
 from workbench.datasets.extras import NotInstalledError
 from workbench.datasets.files import atomic_write, cache_dir, data_dir, sha256
 from workbench.datasets.idx import idx_bytes, read_idx
@@ -35,19 +37,24 @@ __all__ = [
     "FULL_SIZES",
     "ROAD_CLASSES",
     "STYLES",
+    "TARGET_CLASSES",
     "AnnotatedImage",
     "Annotation",
+    "EmojiStreetConfig",
     "Entry",
     "ImageEntry",
     "ImageSet",
     "LearningCurveFormatError",
     "NotInstalledError",
+    "SceneEntry",
     "SkippedImage",
     "UnreadableImageError",
     "atomic_write",
     "cache_dir",
     "data_dir",
+    "emoji_pool",
     "emoji_sprites",
+    "emoji_street",
     "idx_bytes",
     "lcdb_curves",
     "load_cifar10",
