@@ -38,6 +38,9 @@ def test_licence_notices_ship():
     licences = data_dir() / "LICENSES"
     assert "Copyright (c) 2017 Zalando SE" in (licences / "fashion-mnist.txt").read_text()
     assert "Copyright (c) 2021 Felix Mohr" in (licences / "lcdb.txt").read_text()
+    assert "Copyright (c) Microsoft Corporation" in (licences / "emoji-fluent.txt").read_text()
+    assert "Apache License" in (licences / "emoji-noto.txt").read_text()
+    assert "creativecommons.org/licenses/by/4.0" in (licences / "emoji-twemoji.txt").read_text()
 
 
 @pytest.fixture

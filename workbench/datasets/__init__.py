@@ -1,9 +1,22 @@
 """Folders and files a person points at -> typed samples, tensors, DataFrames; and the small data that ships with the workbench."""
 
+from workbench.datasets.annotated_images import (
+    AnnotatedImage,
+    Annotation,
+    Entry,
+    ImageEntry,
+    SkippedImage,
+    load_images,
+)
+from workbench.datasets.annotation_folders import read_image_folder, read_kitti, read_voc
+from workbench.datasets.annotation_json import read_bdd100k, read_coco
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
+from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
+from workbench.datasets.emoji_street_config import TARGET_CLASSES, EmojiStreetConfig
 from workbench.datasets.extras import NotInstalledError
 from workbench.datasets.files import atomic_write, cache_dir, data_dir, sha256
 from workbench.datasets.idx import idx_bytes, read_idx
+from workbench.datasets.image_files import UnreadableImageError, read_image
 from workbench.datasets.images import (
     FASHION_MNIST_CLASSES,
     FASHION_MNIST_PACKAGE_FOLDER,
@@ -14,6 +27,7 @@ from workbench.datasets.images import (
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
 from workbench.datasets.source_scores import read_source_scores
+from workbench.datasets.sprites import ROAD_CLASSES, STYLES, emoji_sprites
 from workbench.datasets.subsets import nested_stratified_subsets
 
 __all__ = [
@@ -21,21 +35,42 @@ __all__ = [
     "FASHION_MNIST_CLASSES",
     "FASHION_MNIST_PACKAGE_FOLDER",
     "FULL_SIZES",
+    "ROAD_CLASSES",
+    "STYLES",
+    "TARGET_CLASSES",
+    "AnnotatedImage",
+    "Annotation",
+    "EmojiStreetConfig",
+    "Entry",
+    "ImageEntry",
     "ImageSet",
     "LearningCurveFormatError",
     "NotInstalledError",
+    "SceneEntry",
+    "SkippedImage",
+    "UnreadableImageError",
     "atomic_write",
     "cache_dir",
     "data_dir",
+    "emoji_pool",
+    "emoji_sprites",
+    "emoji_street",
     "idx_bytes",
     "lcdb_curves",
     "load_cifar10",
     "load_digits_set",
     "load_fashion_mnist",
+    "load_images",
     "nested_stratified_subsets",
     "published_curves",
+    "read_bdd100k",
+    "read_coco",
     "read_idx",
+    "read_image",
+    "read_image_folder",
+    "read_kitti",
     "read_learning_curves",
     "read_source_scores",
+    "read_voc",
     "sha256",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
+import struct
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from workbench.datasets import _sources
 from workbench.datasets._published_curves import transcribed_curves
+from workbench.datasets._weights import efficientnet_lite0_safetensors
 from workbench.datasets.idx import idx_bytes, read_idx
+from workbench.datasets.sprites import CODE_POINTS, sprite_sheet
 
 TRAIN_IMAGES_PER_CLASS = 2000
 _LCDB_FOLDER = "lcdb-0.1.0"
@@ -76,6 +81,26 @@ def fashion_mnist(originals: Mapping[str, bytes]) -> dict[str, bytes]:
     return {f"fashion_mnist/{name}.xz": xz_packed(idx_bytes(array)) for name, array in arrays.items()}
 
 
+def emoji_sheet_png(archive: Path, member: str) -> bytes:
+    """Return the sheet of sprites from one npm package; ``member`` is the path of a drawing by its Unicode sequence."""
+    with tarfile.open(archive) as package:
+        drawings = {name: Image.open(package.extractfile(member.format(code))) for name, code in CODE_POINTS.items()}
+        sheet = sprite_sheet(drawings)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _emoji_recipe(style: str, title: str) -> Recipe:
+    source, member = _sources.EMOJI[style], _sources.EMOJI_MEMBERS[style]
+    return Recipe(
+        f"emoji_{style}",
+        source,
+        f"thirty drawings of things of the road, 64 x 64: {title}",
+        lambda folder: {f"emoji/{style}.png": emoji_sheet_png(source.path(folder), member)},
+    )
+
+
 def gzipped(content: bytes) -> bytes:
     """Return ``content`` as gzip without a date, so that equal content gives equal bytes."""
     return gzip.compress(content, compresslevel=9, mtime=0)
@@ -90,7 +115,17 @@ def unpacked(name: str, content: bytes) -> bytes:
     """Return what a file of ``data/`` holds once its compression is off, told by the ending of its name."""
     if name.endswith(".gz"):
         return gzip.decompress(content)
+    if name.endswith(".png"):
+        return _pixels(content)
     return lzma.decompress(content) if name.endswith(".xz") else content
+
+
+def _pixels(png: bytes) -> bytes:
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            return f"{image.mode} {image.size} ".encode() + image.tobytes()
+    except (SyntaxError, struct.error) as error:  # what a damaged header raises
+        raise OSError(f"not a whole PNG image ({error})") from None
 
 
 RECIPES: tuple[Recipe, ...] = (
@@ -112,4 +147,17 @@ RECIPES: tuple[Recipe, ...] = (
         "Fashion-MNIST, 2 000 training images per class and all test images; copyright 2017 Zalando SE",
         lambda folder: fashion_mnist(_sources.fashion_mnist_files(folder)),
     ),
+    Recipe(
+        "efficientnet_lite0",
+        _sources.EFFICIENTNET_LITE0,
+        "EfficientNet-Lite0 trained on ImageNet, in half precision; copyright 2020 ML Illustrated",
+        lambda folder: {
+            "weights/efficientnet_lite0.safetensors": efficientnet_lite0_safetensors(
+                _sources.EFFICIENTNET_LITE0.path(folder)
+            )
+        },
+    ),
+    _emoji_recipe("noto", "Noto Emoji 2.048; copyright Google"),
+    _emoji_recipe("twemoji", "Twemoji 16.0.1; copyright Twitter and other contributors"),
+    _emoji_recipe("fluent", "Fluent Emoji, 3D; copyright Microsoft"),
 )

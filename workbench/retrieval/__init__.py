@@ -1,0 +1,66 @@
+"""Targeted selection: find the pictures of a pool that contain an object of interest, from one box around it and no labels.
+
+Kothawade et al., "Object-Level Targeted Selection via Deep Template Matching", IV 2022 (arXiv 2207.01778).
+
+>>> import numpy as np
+>>> from workbench.retrieval import HogColourBackbone, Shard, letterbox_batch, mine, object_templates
+>>> pictures = np.random.default_rng(0).integers(100, 140, (4, 64, 96, 3), np.uint8)
+>>> for picture, x in zip(pictures[:3], (8, 40, 64)):
+...     picture[16:40, x : x + 16] = (200, 40, 40)
+>>> backbone = HogColourBackbone()
+>>> pool = Shard(("query", "right", "far right", "none"), backbone.features(*letterbox_batch(pictures)))
+>>> query = object_templates(backbone, pictures[0], (8, 16, 24, 40))
+>>> for found in mine([pool], [query], top=2, exclude=["query"]).matches:
+...     print(found.image_id, found.box)
+far right (64.0, 16.0, 80.0, 40.0)
+right (40.0, 16.0, 56.0, 40.0)
+"""
+
+from workbench.retrieval.backbone import Backbone, EfficientNetLite0Backbone, TorchvisionBackbone, recipe_hash
+from workbench.retrieval.descriptors import Whitening, crop_gem, gem, r_mac, regional_maxima
+from workbench.retrieval.diversity import covering_facility_location, facility_location, graph_cut
+from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
+from workbench.retrieval.features import Features, Letterbox, l2_normalise, letterbox_batch
+from workbench.retrieval.hog import HogColourBackbone
+from workbench.retrieval.matching import Matches, match, score_map
+from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
+from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
+from workbench.retrieval.template import Template, object_templates
+
+__all__ = [
+    "Backbone",
+    "EfficientNetLite0",
+    "EfficientNetLite0Backbone",
+    "Features",
+    "HogColourBackbone",
+    "Letterbox",
+    "Match",
+    "Matches",
+    "Mining",
+    "PoolScores",
+    "Shard",
+    "Template",
+    "TorchvisionBackbone",
+    "Whitening",
+    "coverage_of_box",
+    "coverage_of_mask",
+    "covering_facility_location",
+    "crop_gem",
+    "facility_location",
+    "gem",
+    "graph_cut",
+    "l2_normalise",
+    "letterbox_batch",
+    "load_efficientnet_lite0",
+    "match",
+    "mine",
+    "object_templates",
+    "r_mac",
+    "rank",
+    "recipe_hash",
+    "region_mask",
+    "regional_maxima",
+    "score_map",
+    "score_shard",
+    "z_scores",
+]
