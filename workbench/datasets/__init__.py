@@ -26,6 +26,7 @@ from workbench.datasets.images import (
 )
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
+from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, read_linemod_occlusion
 from workbench.datasets.source_scores import read_source_scores
 from workbench.datasets.sprites import ROAD_CLASSES, STYLES, emoji_sprites
 from workbench.datasets.subsets import nested_stratified_subsets
@@ -35,6 +36,7 @@ __all__ = [
     "FASHION_MNIST_CLASSES",
     "FASHION_MNIST_PACKAGE_FOLDER",
     "FULL_SIZES",
+    "LINEMOD_OBJECTS",
     "ROAD_CLASSES",
     "STYLES",
     "TARGET_CLASSES",
@@ -70,6 +72,7 @@ __all__ = [
     "read_image_folder",
     "read_kitti",
     "read_learning_curves",
+    "read_linemod_occlusion",
     "read_source_scores",
     "read_voc",
     "sha256",

@@ -19,6 +19,7 @@ _KINDS = {
     str: "a text",
     int: "a whole number",
     (int, str): "a whole number or a text",
+    (int, float): "a number",
 }
 
 

