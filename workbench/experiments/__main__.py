@@ -54,12 +54,12 @@ def _correction(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 
 def _campaigns(progress: Progress) -> tuple[pd.DataFrame, object]:
-    config = optimal_collection.OptimalCollectionConfig()
+    config = optimal_collection.FULL
     return optimal_collection.play_table_1(config, progress), config
 
 
 def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
-    config = optimal_collection.OptimalCollectionConfig()
+    config = optimal_collection.FULL
     games = load_results("optimal_collection_sweep")
     return optimal_collection.run(config, progress, games=games), config
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from workbench.datasets.learning_curves import lcdb_curves
 from workbench.estimators import PUBLISHED_FAMILY, LocPolicy, Policy, RegressionPolicy
+from workbench.experiments.collection_sweeps import OptimalCollectionConfig, Row, outcome_rows, sweep
 from workbench.experiments.optimal_collection_sources import two_source_rows
 from workbench.experiments.results import load_results
 from workbench.experiments.tasks import Task, make_task, measured_tasks
-
-if TYPE_CHECKING:
-    from workbench.experiments.optimal_collection import OptimalCollectionConfig, Row
 
 FAMILIES: dict[str, str | tuple[str, ...]] = {
     "power": "power",
@@ -78,8 +75,6 @@ def lcdb_tasks(count: int, seed: int) -> list[Task]:
 def _play(
     claim: str, label: str, tasks: list[tuple[Task, np.ndarray]], config: OptimalCollectionConfig
 ) -> Iterator[Row]:
-    from workbench.experiments.optimal_collection import outcome_rows, sweep
-
     for label_of_family, family in FAMILIES.items():
         policies: tuple[Policy, ...] = (LocPolicy(family, n_boot=config.n_boot),)
         if isinstance(family, str):

@@ -6,7 +6,6 @@ Mahmood et al., "Optimizing Data Collection for Machine Learning", NeurIPS 2022,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,9 @@ from workbench.estimators import CollectionProblem, simulate_campaign, summarise
 from workbench.estimators.policies import Policy
 from workbench.estimators.source_policies import SourcesLocPolicy, SourcesRegressionPolicy
 from workbench.estimators.triangulated_oracle import TriangulatedOracle
+from workbench.experiments.collection_sweeps import OptimalCollectionConfig, Row, outcome_rows
 from workbench.experiments.results import load_results
 from workbench.experiments.two_sources import STORED_GRIDS, Grid, start_points
-
-if TYPE_CHECKING:
-    from workbench.experiments.optimal_collection import OptimalCollectionConfig, Row
 
 PRICES = (0.5, 0.1)
 """Cost of a sample of the second source; one of the first costs 1."""
@@ -42,8 +39,6 @@ POSITIVE: dict[str, Policy] = {
 
 def two_source_rows(config: OptimalCollectionConfig) -> Iterator[Row]:
     """C2: failures and cost ratios by data set, price, horizon and policy; targets evenly between the start and the best mix."""
-    from workbench.experiments.optimal_collection import outcome_rows
-
     for grid in STORED_GRIDS:
         for price in PRICES:
             for name, policy in POLICIES.items():

@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.estimators import CampaignLog, CollectionPlan, LocPolicy
 from workbench.estimators.one_round import ImpliedPenalty
 from workbench.estimators.requirement_distribution import KernelDistribution, RequirementDistribution
-from workbench.experiments.optimal_collection import OptimalCollectionConfig, play_table_1, run
+from workbench.experiments.optimal_collection import FULL, OptimalCollectionConfig, play_table_1, run
 from workbench.experiments.optimal_collection_claims import claims
 from workbench.experiments.results import load_results
 from workbench.panels.claims import MeasuredClaims
@@ -194,7 +194,7 @@ def run_panel(table: ClaimsTable, show_games: Callable[[pd.DataFrame], None]) ->
         show_games(played[0])
 
     some = OptimalCollectionConfig(every=3, seeds=(0,), robustness=False, real=False)
-    runs = {RUN_TABLE: some, RUN_CLAIMS: OptimalCollectionConfig()}
+    runs = {RUN_TABLE: some, RUN_CLAIMS: FULL}
     return RunPanel(
         {label: partial(measure, config) for label, config in runs.items()}, done, key="run optimal collection"
     )
