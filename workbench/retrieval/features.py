@@ -97,6 +97,23 @@ class Features(Mapping[int, Tensor]):
     def __len__(self) -> int:
         return len(self.maps)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Features]) -> Features:
+        """Return the features of all pictures of ``parts``, in their order.
+
+        Raises:
+            ValueError: there is no part, or the parts have different strides, or maps of different sizes.
+        """
+        if not parts:
+            raise ValueError("parts is empty, expected the features of at least one batch")
+        if len({part.strides for part in parts}) > 1:
+            raise ValueError(f"parts have different strides: {sorted({part.strides for part in parts})}")
+        for stride in parts[0].strides:
+            if len(sizes := {tuple(part[stride].shape[1:]) for part in parts}) > 1:
+                raise ValueError(f"parts have maps of different sizes (C, h, w) at stride {stride}: {sorted(sizes)}")
+        maps = {stride: torch.cat([part[stride] for part in parts]) for stride in parts[0].strides}
+        return cls(maps, [letterbox for part in parts for letterbox in part.letterboxes])
+
     @property
     def strides(self) -> tuple[int, ...]:
         """The strides, the finest first."""
