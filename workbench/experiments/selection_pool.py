@@ -1,4 +1,4 @@
-"""The pool and the queries of targeted selection: street scenes, their features, what each of them shows, and objects to look for."""
+"""The pool and the queries of targeted selection: street scenes, their features, what they show, and objects to look for."""
 
 from __future__ import annotations
 
