@@ -10,7 +10,8 @@ import traitlets
 
 from workbench.experiments.selection_cache import OpenPool, open_pool
 from workbench.experiments.selection_pool import PoolConfig
-from workbench.experiments.selection_session import Click, Example, MiningSession, MiningSettings
+from workbench.experiments.selection_scan import Click, Example, MiningSettings
+from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 
@@ -91,7 +92,7 @@ class TargetedSelectionPanel(Panel):
         """Return the numbers of the visible view: the ranked pool, unless the view has a table of its own."""
         if self.view in self.tables:
             return self.tables[self.view]()
-        return self.session.mining().table.sort_values("score", ascending=False, ignore_index=True)
+        return self.session.ranking().table.sort_values("score", ascending=False, ignore_index=True)
 
 
 def named_examples(opened: OpenPool) -> dict[str, Example]:

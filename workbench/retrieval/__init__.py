@@ -22,7 +22,7 @@ from workbench.retrieval.diversity import covering_facility_location, facility_l
 from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
 from workbench.retrieval.features import Features, Letterbox, l2_normalise, letterbox_batch
 from workbench.retrieval.hog import HogColourBackbone
-from workbench.retrieval.matching import Matches, match, score_map
+from workbench.retrieval.matching import Matches, PreparedFeatures, match, score_map
 from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
 from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
 from workbench.retrieval.template import Template, object_templates, scaled_features
@@ -38,6 +38,7 @@ __all__ = [
     "Matches",
     "Mining",
     "PoolScores",
+    "PreparedFeatures",
     "Shard",
     "Template",
     "TorchvisionBackbone",
