@@ -31,7 +31,7 @@ from workbench.retrieval.hog import HogColourBackbone
 from workbench.retrieval.matching import Matches, match, score_map
 from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
 from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
-from workbench.retrieval.template import Template, object_templates
+from workbench.retrieval.template import Template, object_templates, scaled_features
 
 __all__ = [
     "Backbone",
@@ -67,6 +67,7 @@ __all__ = [
     "recipe_hash",
     "region_mask",
     "regional_maxima",
+    "scaled_features",
     "score_map",
     "score_shard",
     "z_scores",
