@@ -1,5 +1,6 @@
 """Folders and files a person points at -> typed samples, tensors, DataFrames; and the small data that ships with the workbench."""
 
+from workbench.datasets.annotated_folder import AnnotatedFolder, read_annotated_folder
 from workbench.datasets.annotated_images import (
     AnnotatedImage,
     Annotation,
@@ -10,6 +11,7 @@ from workbench.datasets.annotated_images import (
 )
 from workbench.datasets.annotation_folders import read_image_folder, read_kitti, read_voc
 from workbench.datasets.annotation_json import read_bdd100k, read_coco
+from workbench.datasets.annotation_writer import ScoredBox, coco_bytes, coco_dataset, write_coco
 from workbench.datasets.census import read_acs_pums
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
 from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
@@ -45,6 +47,7 @@ __all__ = [
     "ROAD_CLASSES",
     "STYLES",
     "TARGET_CLASSES",
+    "AnnotatedFolder",
     "AnnotatedImage",
     "Annotation",
     "DataCard",
@@ -57,10 +60,13 @@ __all__ = [
     "NotInstalledError",
     "PeopleTableError",
     "SceneEntry",
+    "ScoredBox",
     "SkippedImage",
     "UnreadableImageError",
     "atomic_write",
     "cache_dir",
+    "coco_bytes",
+    "coco_dataset",
     "compas_table",
     "data_dir",
     "emoji_pool",
@@ -79,6 +85,7 @@ __all__ = [
     "people_dataset",
     "published_curves",
     "read_acs_pums",
+    "read_annotated_folder",
     "read_bdd100k",
     "read_coco",
     "read_idx",
@@ -92,4 +99,5 @@ __all__ = [
     "read_voc",
     "sha256",
     "synthetic_groups",
+    "write_coco",
 ]
