@@ -31,12 +31,14 @@ from workbench.datasets.images import (
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
 from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, read_linemod_occlusion
+from workbench.datasets.motion_boxes import median_background, moving_boxes
 from workbench.datasets.own_people import PeopleTableError, people_dataset, read_people
 from workbench.datasets.people import compas_table, load_adult, load_compas, load_compas_two_years
 from workbench.datasets.source_scores import read_source_scores
 from workbench.datasets.sprites import ROAD_CLASSES, STYLES, emoji_sprites
 from workbench.datasets.subsets import nested_stratified_subsets
 from workbench.datasets.synthetic_groups import synthetic_groups
+from workbench.datasets.video import VideoFrame, read_video_frames
 
 __all__ = [
     "CIFAR10_CLASSES",
@@ -63,6 +65,7 @@ __all__ = [
     "ScoredBox",
     "SkippedImage",
     "UnreadableImageError",
+    "VideoFrame",
     "atomic_write",
     "cache_dir",
     "coco_bytes",
@@ -81,6 +84,8 @@ __all__ = [
     "load_digits_set",
     "load_fashion_mnist",
     "load_images",
+    "median_background",
+    "moving_boxes",
     "nested_stratified_subsets",
     "people_dataset",
     "published_curves",
@@ -96,6 +101,7 @@ __all__ = [
     "read_linemod_occlusion",
     "read_people",
     "read_source_scores",
+    "read_video_frames",
     "read_voc",
     "sha256",
     "synthetic_groups",

@@ -51,7 +51,7 @@ def load_vit_s14(path: str | os.PathLike[str] | None = None) -> DinoVisionTransf
         NotInstalledError: a FileNotFoundError; there is no such file, and the message says how to get it.
         ValueError: the file is damaged, or holds another network.
     """
-    path = VIT_S14.folder() / VIT_S14_FILE if path is None else Path(path).expanduser()
+    path = VIT_S14.file(VIT_S14_FILE) if path is None else Path(path).expanduser()
     if not path.is_file():
         raise VIT_S14.missing(path.parent, path.name)
     model = dinov2_vits14(interpolate_offset=0.0)
