@@ -209,7 +209,7 @@ def read_deb(path: Path, names: Collection[str]) -> dict[str, bytes]:
     """
     found = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(_data_member(path))) as archive:
+        with tarfile.open(fileobj=io.BytesIO(data_member(path))) as archive:
             for member in archive:
                 name = member.name.removeprefix("./")
                 if name in names and member.isfile():
@@ -221,7 +221,7 @@ def read_deb(path: Path, names: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def _data_member(path: Path) -> bytes:
+def data_member(path: Path) -> bytes:
     """Return the unpacked tar of ``data.tar.*``. An ar archive: 8 bytes of magic, then 60-byte headers, members padded to even."""
     content = path.read_bytes()
     if not content.startswith(b"!<arch>\n"):

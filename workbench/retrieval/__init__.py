@@ -16,7 +16,13 @@ far right (64.0, 16.0, 80.0, 40.0)
 right (40.0, 16.0, 56.0, 40.0)
 """
 
-from workbench.retrieval.backbone import Backbone, EfficientNetLite0Backbone, TorchvisionBackbone, recipe_hash
+from workbench.retrieval.backbone import (
+    Backbone,
+    EfficientNetLite0Backbone,
+    ModuleBackbone,
+    TorchvisionBackbone,
+    recipe_hash,
+)
 from workbench.retrieval.descriptors import Whitening, crop_gem, gem, r_mac, regional_maxima
 from workbench.retrieval.diversity import covering_facility_location, facility_location, graph_cut
 from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
@@ -37,6 +43,7 @@ __all__ = [
     "Match",
     "Matches",
     "Mining",
+    "ModuleBackbone",
     "PoolScores",
     "PreparedFeatures",
     "Shard",
