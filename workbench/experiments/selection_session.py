@@ -49,7 +49,6 @@ class MiningSession(PoolScanner):
         query: what is looked for.
 
     Attributes:
-        query: the object of interest; another one may be set.
         clicks: judgements, the oldest first; may be set as well.
     """
 
@@ -67,6 +66,16 @@ class MiningSession(PoolScanner):
         self._last: tuple[object, Mining] | None = None
 
     # What is looked for
+
+    @property
+    def query(self) -> Example:
+        """The object of interest; another one may be set."""
+        return self._query
+
+    @query.setter
+    def query(self, example: Example) -> None:
+        self.know(example)
+        self._query = example
 
     @property
     def positives(self) -> tuple[Place, ...]:

@@ -92,4 +92,3 @@ def history_figure(
     )
     figure.update_xaxes(range=[-0.3, last + 0.3], dtick=max(1, last // 6))
     return figure.update_yaxes(range=[0, 1.04])
-

@@ -229,13 +229,15 @@ function render({ model, el }) {
 export default { render };
 """
 
-STYLE = f"""
+STYLE = (
+    f"""
 .hit-wall {{ --good: {GREEN}; --bad: {VERMILLION}; --plain: {GREY}; color: var(--jp-content-font-color1, inherit);
   font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; line-height: 1.35; width: 100%; }}
-""" + """
+"""
+    + """
 .hit-tray { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; min-height: 78px; }
 .hit-example { position: relative; width: 60px; font-size: 11px; text-align: center; }
-.hit-example svg { display: block; width: 56px; height: 56px; border: 2px solid var(--plain); border-radius: 6px; background: #777; }
+.hit-example svg { display: block; width: 56px; height: 56px; border: 2px solid var(--plain); border-radius: 6px; }
 .hit-example.more svg { border-color: var(--good); }
 .hit-example.not svg { border: 2px dashed var(--bad); }
 .hit-wall button { font: inherit; cursor: pointer; border: 1px solid var(--plain); border-radius: 5px; min-height: 26px;
@@ -276,3 +278,4 @@ STYLE = f"""
 .hit-help { font-size: 12px; margin-top: 8px; }
 @media (prefers-reduced-motion: reduce) { .hit-wall * { transition: none !important; } }
 """
+)

@@ -15,17 +15,20 @@ from workbench.experiments.selection_pool import PoolConfig, Query
 from workbench.experiments.selection_scan import Click, Example, MiningSettings
 from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
+from workbench.panels.pool_pictures import PoolPictures
+from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 
-VIEWS = (WALL,)
+VIEWS = (QUERY, THEATRE, WALL)
 POOL = PoolConfig(scenes=192)
 STRIDES = {"8": (8,), "16": (16,), "8 + 16": (8, 16)}
 LEAST_OVERLAP = 0.1
 """Intersection over union from which a box is taken for the box of an object."""
 
 
-class TargetedSelectionPanel(WallViews, Panel):
+class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, PoolPictures, Panel):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
     Every control is an attribute: ``panel.query`` (such as ``"bike 1"``), ``panel.columns`` and ``panel.rows`` (its box),
@@ -44,11 +47,7 @@ class TargetedSelectionPanel(WallViews, Panel):
 
     title = "targeted selection"
     query = traitlets.Unicode("bike 1")
-    columns = traitlets.Tuple((0.0, 1.0), help="left and right edge of the query's box, pixels")
-    rows = traitlets.Tuple((0.0, 1.0), help="top and bottom edge of the query's box, pixels")
     strides = traitlets.Unicode("8 + 16")
-    padding = traitlets.Int(0)
-    threshold = traitlets.Float(0.5)
     combine = traitlets.Unicode("mean")
 
     def __init__(
@@ -73,7 +72,10 @@ class TargetedSelectionPanel(WallViews, Panel):
         self.dropdown("query", list(self.queries), "Object to look for")
         self.choice("strides", list(STRIDES), "Strides", tooltip="Pixels per cell of the feature maps that are matched")
         self.choice("combine", ["mean", "max", "min"], "Several examples by", tooltip="How their z-scores become one")
+        self.build_query_view()
+        self.build_theatre_view()
         self.build_wall_view()
+        self.view = WALL
 
     def redraw(self, changed: frozenset[str]) -> None:
         """Bring the session up to the controls; the views draw from it afterwards."""

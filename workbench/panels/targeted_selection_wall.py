@@ -10,7 +10,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import traitlets
 
-from workbench.experiments.selection_cache import jpeg
 from workbench.experiments.selection_session import METHODS, MORE, NOT, Hit
 from workbench.figures import targeted_selection as draw
 from workbench.figures.updates import copy_into
@@ -19,6 +18,8 @@ from workbench.panels.views import beside
 
 WALL = "3 Wall of hits"
 SHOWN = 12
+RANKED_BY = ("query", "columns", "rows", "strides", "padding", "threshold", "combine", "clicks")
+"""Traits of the panel that change its ranking."""
 
 
 class WallViews(traitlets.HasTraits):
@@ -39,7 +40,6 @@ class WallViews(traitlets.HasTraits):
             self.choice("ranked_by", ranked, "Ranked by", place=False, tooltip="The same query, the same network"),
             self.toggle("truth_shown", "Show what is right", place=False, tooltip="Untick it to judge by yourself"),
         ]
-        self._query_jpegs: dict[str, bytes] = {}
         self.wall = HitWall(self._pressed)
         self._recall = self.add_figure(self._draw_recall())
         self._history = self.add_figure(self._draw_history())
@@ -96,7 +96,7 @@ class WallViews(traitlets.HasTraits):
     # What is drawn
 
     def wall_frame(self) -> pd.DataFrame:
-        """Return every picture that nobody has judged, the best first, with its box, and whether it is right where that is known."""
+        """Return every picture that nobody has judged, the best first, with its box, and whether it is right if that is known."""
         hits = self.session.hits(len(self.session.pool.image_ids), self.ranked_by)
         corners = [hit.box or (np.nan,) * 4 for hit in hits]
         table = pd.DataFrame([(hit.rank, hit.image_id, hit.score, hit.relevant) for hit in hits])
@@ -104,7 +104,7 @@ class WallViews(traitlets.HasTraits):
         return table.join(pd.DataFrame(corners, columns=["x0", "y0", "x1", "y1"]))
 
     def _redraw_wall(self, changed: frozenset[str]) -> None:
-        if changed - {"view"}:
+        if changed & {*RANKED_BY, "ranked_by", "truth_shown"}:
             self._show_wall()
             copy_into(self._recall, self._draw_recall())
             copy_into(self._history, self._draw_history())
@@ -131,22 +131,6 @@ class WallViews(traitlets.HasTraits):
         correct = hit.relevant if self.truth_shown else None
         words = {True: wanted, False: f"no {wanted}", None: ""}[correct]
         return Tile(hit.image_id, self.size_of(hit.image_id), hit.box, f"{hit.score:.2f}", correct, words)
-
-    def picture(self, image_id: str) -> bytes:
-        """Return a picture of the pool, or a query's, as JPEG."""
-        found = self.opened.pictures.get(image_id) or self._query_jpegs.get(image_id)
-        if found is None:
-            found = self._query_jpegs[image_id] = jpeg(self.session.image(image_id))
-        return found
-
-    def size_of(self, image_id: str) -> tuple[int, int]:
-        """Return width and height of a picture, pixels."""
-        row = self.session.rows_of.get(image_id)
-        if row is None:
-            height, width = self.session.image(image_id).shape[:2]
-        else:
-            height, width = self.session.pool.features.letterboxes[row].image_size
-        return width, height
 
     def _draw_recall(self) -> go.Figure:
         session = self.session

@@ -40,12 +40,11 @@ def beside(left: widgets.Widget, right: widgets.Widget, share: int = 2, least: i
         share: at least 1.
         least: width in pixels below which the right one is not squeezed.
     """
-    for widget, part in ((left, share), (right, 1)):
-        widget.layout.flex = f"{part} 1 {part * least}px"
-        widget.layout.min_width = "0"
-    box = widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap", width="100%", overflow="hidden"))
-    box.add_class("workbench-beside")
-    return box
+    parts = [
+        widgets.VBox([widget], layout=widgets.Layout(flex=f"{part} 1 {part * least}px", min_width="0"))
+        for widget, part in ((left, share), (right, 1))
+    ]
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", width="100%", overflow="hidden"))
 
 
 class Views(widgets.Tab):
