@@ -6,7 +6,10 @@ Mougan et al., "Fairness Implications of Encoding Protected Categorical Attribut
 from workbench.encoders.categories import Categories
 from workbench.encoders.category_table import CategoryTable, TrainingColumn
 from workbench.encoders.columns import DropColumns, OneHotEncoder
+from workbench.encoders.fairness import gaps, group_rates, overall
 from workbench.encoders.intersections import cross_columns, recoded_columns
+from workbench.encoders.intervals import difference_interval, wilson_interval
+from workbench.encoders.score_metrics import group_auc, strong_parity, wasserstein
 from workbench.encoders.target_encoder import TargetEncoder
 
 __all__ = [
@@ -17,5 +20,13 @@ __all__ = [
     "TargetEncoder",
     "TrainingColumn",
     "cross_columns",
+    "difference_interval",
+    "gaps",
+    "group_auc",
+    "group_rates",
+    "overall",
     "recoded_columns",
+    "strong_parity",
+    "wasserstein",
+    "wilson_interval",
 ]
