@@ -3,6 +3,15 @@
 Mougan et al., "Fairness Implications of Encoding Protected Categorical Attributes", AIES 2023.
 """
 
+from workbench.encoders.bias import (
+    BiasTerms,
+    bias_terms,
+    expected_equal_opportunity,
+    flip_probability,
+    noise_attenuation,
+    optimal_smoothing,
+    positive_probability,
+)
 from workbench.encoders.categories import Categories
 from workbench.encoders.category_table import CategoryTable, TrainingColumn
 from workbench.encoders.columns import DropColumns, OneHotEncoder
@@ -13,18 +22,25 @@ from workbench.encoders.score_metrics import group_auc, strong_parity, wasserste
 from workbench.encoders.target_encoder import TargetEncoder
 
 __all__ = [
+    "BiasTerms",
     "Categories",
     "CategoryTable",
     "DropColumns",
     "OneHotEncoder",
     "TargetEncoder",
     "TrainingColumn",
+    "bias_terms",
     "cross_columns",
     "difference_interval",
+    "expected_equal_opportunity",
+    "flip_probability",
     "gaps",
     "group_auc",
     "group_rates",
+    "noise_attenuation",
+    "optimal_smoothing",
     "overall",
+    "positive_probability",
     "recoded_columns",
     "strong_parity",
     "wasserstein",
