@@ -19,6 +19,7 @@ from workbench.encoders.fairness import gaps, group_rates, overall
 from workbench.encoders.intersections import cross_columns, recoded_columns
 from workbench.encoders.intervals import difference_interval, wilson_interval
 from workbench.encoders.score_metrics import group_auc, strong_parity, wasserstein
+from workbench.encoders.sweep import Encoding, encodings, sweep
 from workbench.encoders.target_encoder import TargetEncoder
 
 __all__ = [
@@ -26,12 +27,14 @@ __all__ = [
     "Categories",
     "CategoryTable",
     "DropColumns",
+    "Encoding",
     "OneHotEncoder",
     "TargetEncoder",
     "TrainingColumn",
     "bias_terms",
     "cross_columns",
     "difference_interval",
+    "encodings",
     "expected_equal_opportunity",
     "flip_probability",
     "gaps",
@@ -43,6 +46,7 @@ __all__ = [
     "positive_probability",
     "recoded_columns",
     "strong_parity",
+    "sweep",
     "wasserstein",
     "wilson_interval",
 ]
