@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.datasets.extras import NotInstalledError
-from workbench.experiments import how_much_data, learning_curves, optimal_collection, two_sources
+from workbench.experiments import how_much_data, learning_curves, optimal_collection, selection_pairs, two_sources
 from workbench.experiments.frozen_features import FeatureConfig
 from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
@@ -64,6 +64,11 @@ def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
     return optimal_collection.run(config, progress, games=games), config
 
 
+def _selection_pairs(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = selection_pairs.PairsConfig()
+    return selection_pairs.measure_pairs(config, progress), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -72,6 +77,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "how_much_data_correction": _correction,
     "optimal_collection_sweep": _campaigns,
     "optimal_collection": _optimal_collection,
+    "targeted_selection_pairs": _selection_pairs,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 
