@@ -10,21 +10,18 @@ from sklearn.metrics import roc_auc_score
 
 from workbench.encoders import TargetEncoder, encodings
 from workbench.experiments import fair_encoding_tasks as tasks
-from workbench.experiments.fair_encoding import FULL, encoding_name, run
+from workbench.experiments.fair_encoding import encoding_name, run
 from workbench.experiments.fair_encoding_bias import measure_relabel, theory_rows
-from workbench.experiments.fair_encoding_claims import claims
 from workbench.experiments.fair_encoding_measure import (
-    FIT,
     FairEncodingConfig,
-    group_table,
     grid,
     measure,
     measure_half,
     published,
     summary,
 )
-from workbench.experiments.fair_encoding_paper import PAPER_FIGURE_1, PAPER_FIGURE_3
-from workbench.experiments.results import COLUMNS, load_results
+from workbench.experiments.fair_encoding_paper import PAPER_FIGURE_1
+from workbench.experiments.results import COLUMNS
 from workbench.training import Cancelled, CancelToken
 
 LINEAR, MLP, TREES = tasks.MODELS
