@@ -79,7 +79,7 @@ def history_figure(
     for name, numbers in values.items():
         figure.add_scatter(
             x=np.arange(len(numbers)),
-            y=list(numbers),
+            y=np.array(numbers, float),
             mode="lines+markers",
             name=name,
             line=STYLES[name]["line"],
@@ -88,7 +88,12 @@ def history_figure(
             hovertemplate=f"{name}: %{{y:.2f}} after %{{x}} (%{{text}})<extra></extra>",
         )
     figure.add_scatter(
-        x=[-0.3, last + 0.3], y=[prevalence, prevalence], mode="lines", name="chance", line=CHANCE, hoverinfo="skip"
+        x=[-0.3, last + 0.3],
+        y=np.repeat(float(prevalence), 2),
+        mode="lines",
+        name="chance",
+        line=CHANCE,
+        hoverinfo="skip",
     )
     figure.update_xaxes(range=[-0.3, last + 0.3], dtick=max(1, last // 6))
     return figure.update_yaxes(range=[0, 1.04])

@@ -19,6 +19,8 @@ COVERED = [[0.0, "rgba(181, 143, 0, 0)"], [1.0, "rgba(255, 210, 60, 0.85)"]]
 
 BOX_LINE = {"color": PURPLE, "width": 3}
 MARGIN_CELLS = 2
+MOST_READ = 10
+"""Cells in a row whose coverage is written into them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class QueryShown:
 def picture_figure(query: QueryShown, title: str) -> go.Figure:
     """Draw the picture with the box, which a person can draw anew, the coverage of the cells, and outlines of those kept."""
     width, height = query.size
-    figure = new_image_figure(title, height=430, margin={"l": 8, "r": 8, "b": 36, "t": 48})
+    figure = new_image_figure(title, height=480, margin={"l": 8, "r": 8, "b": 36, "t": 48})
     figure.add_image(source=query.source, hoverinfo="skip")
     figure.add_trace(_coverage(query.coverage, query.stride))
     figure.add_trace(_outlines(query.kept, query.stride, "cells of the template", {"color": "#FFFFFF", "width": 1.5}))
@@ -65,7 +67,8 @@ def template_figure(query: QueryShown, title: str) -> go.Figure:
     y, x = np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop)
     covered, kept = query.coverage[rows, columns], query.kept[rows, columns]
     line = {"color": TEXT, "width": 2}
-    texts = [[f"{value:.2f}".lstrip("0") if value > 0.005 else "" for value in row] for row in covered]
+    readable = len(x) <= MOST_READ
+    texts = [[f"{value:.2f}".lstrip("0") if readable and value > 0.005 else "" for value in row] for row in covered]
     left = {
         "type": "heatmap", "x": x, "y": y, "z": covered, "zmin": 0, "zmax": 1, "colorscale": COVERED, "showscale": False,
         "text": texts, "texttemplate": "%{text}", "textfont": {"size": 10, "color": TEXT}, "xgap": 1, "ygap": 1,
@@ -89,13 +92,13 @@ def template_figure(query: QueryShown, title: str) -> go.Figure:
     layout = {
         "template": TEMPLATE,
         "title": {"text": title},
-        "height": 300,
-        "margin": {"l": 44, "r": 8, "b": 44, "t": 64},
-        "xaxis": _cells_axis("Column (cells)", ranges[0], domain=[0, 0.48]),
-        "yaxis": _cells_axis("Row (cells)", ranges[1], scaleanchor="x"),
-        "xaxis2": _cells_axis("Column (cells)", ranges[0], domain=[0.54, 1], anchor="y2"),
-        "yaxis2": _cells_axis("", ranges[1], scaleanchor="x2", anchor="x2", showticklabels=False),
-        "annotations": [_heading("coverage a", 0.24), _heading("features as colours", 0.77)],
+        "height": 480,
+        "margin": {"l": 44, "r": 8, "b": 44, "t": 68},
+        "xaxis": _cells_axis("", ranges[0], anchor="y", showticklabels=False),
+        "yaxis": _cells_axis("Row (cells)", ranges[1], domain=[0.54, 1], scaleanchor="x"),
+        "xaxis2": _cells_axis("Column (cells)", ranges[0], anchor="y2"),
+        "yaxis2": _cells_axis("Row (cells)", ranges[1], domain=[0, 0.46], scaleanchor="x2", anchor="x2"),
+        "annotations": [_heading("coverage a of each cell", 1), _heading("feature vectors as colours", 0.46)],
         "showlegend": False,
     }
     return go.Figure(traces, layout)
@@ -174,6 +177,6 @@ def _cells_axis(title: str, window: list[float], **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _heading(text: str, x: float) -> dict[str, Any]:
-    place = {"xref": "paper", "yref": "paper", "x": x, "y": 1, "yanchor": "bottom", "xanchor": "center"}
+def _heading(text: str, y: float) -> dict[str, Any]:
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": y, "yanchor": "bottom", "xanchor": "center"}
     return {"text": text, "showarrow": False, "font": {"color": TEXT, "size": 12}, **place}

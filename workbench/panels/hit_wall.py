@@ -76,6 +76,7 @@ class HitWall(anywidget.AnyWidget):
     def __init__(self, act: Callable[[str, str], None]) -> None:
         super().__init__()
         self.act = act
+        self._shown = 0
         self.on_msg(lambda _, message, __: self.press(message.get("kind", ""), message.get("id", "")))
 
     def show(
@@ -95,12 +96,14 @@ class HitWall(anywidget.AnyWidget):
         names = {one.image_id for one in (*tiles, *exemplars)}
         if missing := sorted(names - set(pictures)):
             raise ValueError(f"pictures has no {missing[0]!r}, which the wall shall show")
+        self._shown += 1  # a page that has marked a tile gets it back, also where nothing else has changed
         with self.hold_sync():
             self.pictures = {name: pictures[name] for name in sorted(names)}
             self.state = {
                 "tiles": [_tile(rank, one) for rank, one in enumerate(tiles, 1)],
                 "examples": [_exemplar(one) for one in exemplars],
                 "said": said,
+                "shown": self._shown,
             }
 
     def press(self, kind: str, image_id: str = "") -> None:

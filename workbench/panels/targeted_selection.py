@@ -16,19 +16,21 @@ from workbench.experiments.selection_scan import Click, Example, MiningSettings
 from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
 from workbench.panels.pool_pictures import PoolPictures
+from workbench.panels.targeted_selection_and import AND, AndViews
+from workbench.panels.targeted_selection_own import OWN, OwnViews
 from workbench.panels.targeted_selection_query import QUERY, QueryViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 
-VIEWS = (QUERY, THEATRE, WALL)
+VIEWS = (QUERY, THEATRE, WALL, AND, OWN)
 POOL = PoolConfig(scenes=192)
 STRIDES = {"8": (8,), "16": (16,), "8 + 16": (8, 16)}
 LEAST_OVERLAP = 0.1
 """Intersection over union from which a box is taken for the box of an object."""
 
 
-class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, PoolPictures, Panel):
+class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnViews, PoolPictures, Panel):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
     Every control is an attribute: ``panel.query`` (such as ``"bike 1"``), ``panel.columns`` and ``panel.rows`` (its box),
@@ -75,6 +77,9 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, PoolPictures, 
         self.build_query_view()
         self.build_theatre_view()
         self.build_wall_view()
+        self.build_and_view()
+        self.build_own_view()
+        self.tables |= {AND: self.and_frame, OWN: self.own_frame}
         self.view = WALL
 
     def redraw(self, changed: frozenset[str]) -> None:

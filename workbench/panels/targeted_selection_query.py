@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
@@ -13,6 +11,7 @@ import traitlets
 from workbench.figures import targeted_selection_query as draw
 from workbench.figures.targeted_selection import percent, words
 from workbench.figures.updates import copy_into
+from workbench.panels.box_drawing import let_draw
 from workbench.panels.views import beside
 from workbench.retrieval import coverage_of_box, l2_normalise
 
@@ -46,13 +45,11 @@ class QueryViews(traitlets.HasTraits):
             self.choice("shown_stride", {"8 pixels": 8, "16 pixels": 16}, "Cells of", place=False),
         ]  # fmt: skip
         self._query_words = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self._picture = self.add_figure(self._draw_picture())
-        self._template = self.add_figure(self._draw_template())
-        self._picture._config = {**self._picture._config, "modeBarButtonsToAdd": ["drawrect"]}
-        self._picture.layout.on_change(self._box_drawn, "shapes")
+        self._query_live = [self.add_figure(figure) for figure in (self._picture_figure(), self._template_figure())]
+        let_draw(self._query_live[0], self._query_drawn)
         self.tables[QUERY] = self.query_frame
-        body = beside(self._picture, widgets.VBox([self._template, self._query_words]), least=320)
-        self.add_view(QUERY, [self._picture, self._template], self._redraw_query, controls, body)
+        body = beside(self._query_live[0], widgets.VBox([self._query_live[1], self._query_words]), least=320)
+        self.add_view(QUERY, self._query_live, self._redraw_query, controls, body)
 
     def query_frame(self) -> pd.DataFrame:
         """Return the cells that the box touches: row, column, coverage, and whether they are kept."""
@@ -63,8 +60,8 @@ class QueryViews(traitlets.HasTraits):
 
     def _redraw_query(self, changed: frozenset[str]) -> None:
         if changed - {"view"}:
-            copy_into(self._picture, self._draw_picture())
-            copy_into(self._template, self._draw_template())
+            copy_into(self._query_live[0], self._picture_figure())
+            copy_into(self._query_live[1], self._template_figure())
             self._query_words.value = self._query_text()
 
     def _query_shown(self) -> draw.QueryShown:
@@ -85,15 +82,15 @@ class QueryViews(traitlets.HasTraits):
             draw.vector_colours(vectors),
         )
 
-    def _draw_picture(self) -> go.Figure:
+    def _picture_figure(self) -> go.Figure:
         query = self.session.query
         x0, y0, x1, y1 = query.box
         width, height = self.size_of(query.image_id)
         area = percent((x1 - x0) * (y1 - y0) / (width * height))
-        name = f"A {words(query.category)}" if query.category else "Something without a name"
-        return draw.picture_figure(self._query_shown(), f"{name}, {area} of the picture: draw another box")
+        name = f"A {words(query.category)}" if query.category else "No known object"
+        return draw.picture_figure(self._query_shown(), f"{name}, {area} of the picture")
 
-    def _draw_template(self) -> go.Figure:
+    def _template_figure(self) -> go.Figure:
         shown = self._query_shown()
         rows, columns = (np.flatnonzero(shown.kept.any(axis)) for axis in (1, 0))
         size = f"{rows[-1] - rows[0] + 1} x {columns[-1] - columns[0] + 1}"
@@ -103,7 +100,8 @@ class QueryViews(traitlets.HasTraits):
         shown = self._query_shown()
         covered = float(shown.coverage.sum())
         lines = [
-            f"The box covers the area of {covered:.1f} cells of {shown.stride} pixels. A cell is kept where its coverage is at "
+            "Draw another box with the mouse, or move its edges with the sliders. "
+            f"It covers the area of {covered:.1f} cells of {shown.stride} pixels. A cell is kept where its coverage is at "
             f"least {self.threshold:g} of the best one's, so that there is always one."
         ]
         if covered < 1:
@@ -112,22 +110,16 @@ class QueryViews(traitlets.HasTraits):
             lines.append("No object of the scene is boxed, so that nobody can say which pictures are right.")
         return "".join(f"<p style='margin:4px 0;line-height:1.5'>{line}</p>" for line in lines)
 
-    def _box_drawn(self, layout: Any, _: object) -> None:
+    def _query_drawn(self, box: tuple[float, float, float, float]) -> None:
         """Take the rectangle that a person drew or dragged as the box."""
-        shapes = layout.to_plotly_json().get("shapes", [])  # layout.shapes lacks those that the page added
-        if not shapes:
-            return
-        (x0, x1), (y0, y1) = ([shapes[-1][f"{axis}{end}"] for end in (0, 1)] for axis in "xy")
         width, height = self.size_of(self.session.query.image_id)
-        columns = tuple(sorted(float(np.clip(round(value), 0, width)) for value in (x0, x1)))
-        rows = tuple(sorted(float(np.clip(round(value), 0, height)) for value in (y0, y1)))
-        if (columns, rows) == (self.columns, self.rows) and len(shapes) == 1:
-            return
+        (left, right), (top, bottom) = (
+            [float(np.clip(round(value), 0, side)) for value in box[axis::2]]
+            for axis, side in ((0, width), (1, height))
+        )
+        if min(right - left, bottom - top) < 2:
+            self.say("A box needs at least 2 pixels each way: press, drag and let go", "warning")
+            (left, right), (top, bottom) = self.columns, self.rows
         with self.guard():
-            if min(columns[1] - columns[0], rows[1] - rows[0]) < 2:
-                self.say("A box needs at least 2 pixels each way: press, drag and let go", "warning")
-                columns, rows = self.columns, self.rows
-            if (columns, rows) == (self.columns, self.rows):
-                copy_into(self._picture, self._draw_picture())  # takes the second rectangle away
-            else:
-                self.update(columns=columns, rows=rows)
+            self.update(columns=(left, right), rows=(top, bottom))
+        copy_into(self._query_live[0], self._picture_figure())  # takes the second rectangle away

@@ -42,13 +42,13 @@ class TheatreViews(traitlets.HasTraits):
             self.slider("cursor_column", -20, 80, 1, "Template's column", "cells", place=False),
             self.button("Back to the best match", self.to_best, place=False),
         ]
-        self._stage()
-        self._theatre = self.add_figure(self._draw_theatre())
-        self._cosines = self.add_figure(self._draw_cosines())
-        self._theatre.data[1].on_click(self._map_clicked)
+        self._stage_match()
+        self._theatre_live = self.add_figure(self._theatre_figure())
+        self._cosines_live = self.add_figure(self._cosines_figure())
+        self._theatre_live.data[1].on_click(self._map_clicked)
         self.tables[THEATRE] = self.theatre_frame
-        body = beside(self._theatre, self._cosines)
-        self.add_view(THEATRE, [self._theatre, self._cosines], self._redraw_theatre, controls, body)
+        body = beside(self._theatre_live, self._cosines_live)
+        self.add_view(THEATRE, [self._theatre_live, self._cosines_live], self._redraw_theatre, controls, body)
 
     def to_best(self) -> None:
         """Move the template to the place of the highest score."""
@@ -66,11 +66,11 @@ class TheatreViews(traitlets.HasTraits):
 
     def _redraw_theatre(self, changed: frozenset[str]) -> None:
         if changed - {"view", "cursor_row", "cursor_column"}:
-            self._stage()
-        copy_into(self._theatre, self._draw_theatre())
-        copy_into(self._cosines, self._draw_cosines())
+            self._stage_match()
+        copy_into(self._theatre_live, self._theatre_figure())
+        copy_into(self._cosines_live, self._cosines_figure())
 
-    def _stage(self) -> None:
+    def _stage_match(self) -> None:
         """Match the picture at the chosen rank; the cursor goes to the best place of another picture or template."""
         session, stride = self.session, self.shown_stride
         hits = session.hits(self.rank)
@@ -101,7 +101,7 @@ class TheatreViews(traitlets.HasTraits):
         row, column = np.unravel_index(np.nanargmax(self._scores), self._scores.shape)
         return int(row) - (th - 1), int(column) - (tw - 1)
 
-    def _match(self) -> draw.Match:
+    def _match_shown(self) -> draw.Match:
         session, template, stride = self.session, self._shown_template, self.shown_stride
         objects = session.pool.objects
         mine = objects[(objects["image_id"] == self._hit.image_id) & (objects["category"] == session.query.category)]
@@ -125,17 +125,17 @@ class TheatreViews(traitlets.HasTraits):
         th, tw = self._shown_template.cells
         return float(self._scores[self.cursor_row + th - 1, self.cursor_column + tw - 1])
 
-    def _draw_theatre(self) -> go.Figure:
+    def _theatre_figure(self) -> go.Figure:
         wanted = words(self.session.query.category)
         says = {True: f"shows a {wanted}", False: f"no {wanted} in it", None: "nobody knows"}
         truth = says[self._hit.relevant] if self.truth_shown else "right or wrong?"
         title = f"Rank {self.rank}, {self._hit.image_id}, score {self._hit.score:.2f}: {truth}"
-        return draw.theatre_figure(self._match(), title)
+        return draw.theatre_figure(self._match_shown(), title)
 
-    def _draw_cosines(self) -> go.Figure:
+    def _cosines_figure(self) -> go.Figure:
         at_best = (self.cursor_row, self.cursor_column) == self._best_corner()
         title = "Cosines at the best match" if at_best else "Cosines at the template's place"
-        return draw.cosines_figure(self._match(), self._score_at_cursor(), title)
+        return draw.cosines_figure(self._match_shown(), self._score_at_cursor(), title)
 
     def _map_clicked(self, trace: Any, points: Any, state: Any) -> None:
         """Put the middle of the template where a person clicked."""

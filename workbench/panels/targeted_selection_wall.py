@@ -40,13 +40,13 @@ class WallViews(traitlets.HasTraits):
             self.choice("ranked_by", ranked, "Ranked by", place=False, tooltip="The same query, the same network"),
             self.toggle("truth_shown", "Show what is right", place=False, tooltip="Untick it to judge by yourself"),
         ]
-        self.wall = HitWall(self._pressed)
-        self._recall = self.add_figure(self._draw_recall())
-        self._history = self.add_figure(self._draw_history())
-        right = widgets.VBox([self._recall, self._history])
+        self.wall = HitWall(self._wall_pressed)
+        self._recall_live = self.add_figure(self._recall_figure())
+        self._history_live = self.add_figure(self._history_figure())
+        right = widgets.VBox([self._recall_live, self._history_live])
         body = beside(self.wall, right)
         self.tables[WALL] = self.wall_frame
-        self.add_view(WALL, [self._recall, self._history], self._redraw_wall, controls, body)
+        self.add_view(WALL, [self._recall_live, self._history_live], self._redraw_hits, controls, body)
 
     # What a person does
 
@@ -83,7 +83,7 @@ class WallViews(traitlets.HasTraits):
     def _take_clicks(self) -> None:
         self.clicks = tuple(astuple(click) for click in self.session.clicks)
 
-    def _pressed(self, kind: str, image_id: str) -> None:
+    def _wall_pressed(self, kind: str, image_id: str) -> None:
         actions = {MORE: self.more_like, NOT: self.not_this, TAKE_BACK: self.take_back}
         with self.guard():
             if kind in actions:
@@ -91,7 +91,7 @@ class WallViews(traitlets.HasTraits):
             else:
                 {UNDO: self.undo, RESET: self.forget_clicks}[kind]()
             return
-        self._show_wall()  # the page has marked the tile already
+        self._show_hits()  # the page has marked the tile already
 
     # What is drawn
 
@@ -103,13 +103,13 @@ class WallViews(traitlets.HasTraits):
         table.columns = ["rank", "image_id", "score", "relevant"]
         return table.join(pd.DataFrame(corners, columns=["x0", "y0", "x1", "y1"]))
 
-    def _redraw_wall(self, changed: frozenset[str]) -> None:
+    def _redraw_hits(self, changed: frozenset[str]) -> None:
         if changed & {*RANKED_BY, "ranked_by", "truth_shown"}:
-            self._show_wall()
-            copy_into(self._recall, self._draw_recall())
-            copy_into(self._history, self._draw_history())
+            self._show_hits()
+            copy_into(self._recall_live, self._recall_figure())
+            copy_into(self._history_live, self._history_figure())
 
-    def _show_wall(self) -> None:
+    def _show_hits(self) -> None:
         session = self.session
         hits = session.hits(SHOWN, self.ranked_by)
         exemplars = [
@@ -120,19 +120,19 @@ class WallViews(traitlets.HasTraits):
         exemplars[0] = Exemplar(*astuple(exemplars[0])[:3], "query")
         names = {one.image_id for one in (*hits, *exemplars)}
         self.wall.show(
-            [self._tile(hit) for hit in hits],
+            [self._hit_tile(hit) for hit in hits],
             exemplars,
             {name: self.picture(name) for name in names},
-            self._wall_words(hits),
+            self._hits_words(hits),
         )
 
-    def _tile(self, hit: Hit) -> Tile:
+    def _hit_tile(self, hit: Hit) -> Tile:
         wanted = draw.words(self.session.query.category)
         correct = hit.relevant if self.truth_shown else None
         words = {True: wanted, False: f"no {wanted}", None: ""}[correct]
         return Tile(hit.image_id, self.size_of(hit.image_id), hit.box, f"{hit.score:.2f}", correct, words)
 
-    def _draw_recall(self) -> go.Figure:
+    def _recall_figure(self) -> go.Figure:
         session = self.session
         curves = {method: session.recall(method) for method in METHODS}
         truth = session.truth()
@@ -142,7 +142,7 @@ class WallViews(traitlets.HasTraits):
             title = f"{truth.sum()} of {len(truth)} show a {draw.words(session.query.category)}"
         return draw.recall_figure(curves, SHOWN, len(session.pool.image_ids) - len(session.clicks), title)
 
-    def _draw_history(self) -> go.Figure:
+    def _history_figure(self) -> go.Figure:
         session, truth = self.session, self.session.truth()
         values = {method: session.history(method) for method in METHODS}
         known = truth is not None and truth.any()
@@ -150,7 +150,7 @@ class WallViews(traitlets.HasTraits):
         kinds = [click.kind for click in session.clicks]
         return draw.history_figure(values, kinds, float(truth.mean()) if known else np.nan, title)
 
-    def _wall_words(self, hits: list[Hit]) -> str:
+    def _hits_words(self, hits: list[Hit]) -> str:
         session, wanted = self.session, draw.words(self.session.query.category)
         truth = session.truth()
         if truth is None or not truth.any():
