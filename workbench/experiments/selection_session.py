@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from workbench.metrics.retrieval import average_precision
 from workbench.retrieval import Backbone, Mining, z_scores
 from workbench.retrieval.features import Box
 from workbench.retrieval.mining import COMBINATIONS
+from workbench.training import CancelToken, Progress, no_progress
 
 MORE, NOT = "more like this", "not this"
 METHODS = ("DTM", "GeM")
@@ -214,3 +217,33 @@ class MiningSession(PoolScanner):
             table = self.ranking().table.set_index("image_id")
             box = tuple(float(table.at[image_id, name]) for name in CORNERS)
         self.clicks = (*self.clicks, Click(kind, image_id, tuple(float(value) for value in box)))
+
+
+def settings_sweep(
+    session: MiningSession,
+    wanted: Sequence[MiningSettings],
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Iterator[tuple[MiningSettings, float]]:
+    """Yield each of some settings and the AP of the session's query alone with them, over the pictures that nobody has judged.
+
+    The session's query and clicks may change meanwhile: those of the beginning count. AP is NaN without a truth or a positive.
+    """
+    query, judged, truth = session.query, session.judged, session.truth()
+
+    def measure() -> Iterator[tuple[MiningSettings, float]]:
+        for done, settings in enumerate(wanted):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            progress(done, len(wanted), "settings of the query")
+            if truth is None or not truth.any():
+                yield settings, float("nan")
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # nobody who sweeps a setting wants to hear at each that the object gets small
+                table = session.mining([query], exclude=judged, settings=settings).table
+            yield settings, average_precision(table["score"], truth)
+
+    return measure()

@@ -17,20 +17,23 @@ from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
 from workbench.panels.pool_pictures import PoolPictures
 from workbench.panels.targeted_selection_and import AND, AndViews
+from workbench.panels.targeted_selection_context import CONTEXT, STRIDES, ContextViews
 from workbench.panels.targeted_selection_own import OWN, OwnViews
 from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_size import SIZE, SizeViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 
-VIEWS = (QUERY, THEATRE, WALL, AND, OWN)
+VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, OWN)
 POOL = PoolConfig(scenes=192)
-STRIDES = {"8": (8,), "16": (16,), "8 + 16": (8, 16)}
 LEAST_OVERLAP = 0.1
 """Intersection over union from which a box is taken for the box of an object."""
 
 
-class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnViews, PoolPictures, Panel):
+class TargetedSelectionPanel(
+    QueryViews, TheatreViews, WallViews, ContextViews, SizeViews, AndViews, OwnViews, PoolPictures, Panel
+):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
     Every control is an attribute: ``panel.query`` (such as ``"bike 1"``), ``panel.columns`` and ``panel.rows`` (its box),
@@ -49,8 +52,6 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
 
     title = "targeted selection"
     query = traitlets.Unicode("bike 1")
-    strides = traitlets.Unicode("8 + 16")
-    combine = traitlets.Unicode("mean")
 
     def __init__(
         self,
@@ -73,10 +74,11 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
         self.session = MiningSession(self.opened.pool, self.backbone, self._example())
         self.dropdown("query", list(self.queries), "Object to look for")
         self.choice("strides", list(STRIDES), "Strides", tooltip="Pixels per cell of the feature maps that are matched")
-        self.choice("combine", ["mean", "max", "min"], "Several examples by", tooltip="How their z-scores become one")
         self.build_query_view()
         self.build_theatre_view()
         self.build_wall_view()
+        self.build_context_view()
+        self.build_size_view()
         self.build_and_view()
         self.build_own_view()
         self.tables |= {AND: self.and_frame, OWN: self.own_frame}
