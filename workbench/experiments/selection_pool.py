@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 
-from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, SceneEntry, emoji_pool
+from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, Entry, emoji_pool
 from workbench.retrieval import Backbone, Features, Shard, Template, letterbox_batch, object_templates
 from workbench.training import CancelToken, Progress, no_progress
 
 QUERY_SEEDS = 1_000_000
 """Queries come from scenes of this seed and above, so that none of them is in a pool."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,16 @@ class Pool:
     """Scenes with features and truth.
 
     Attributes:
-        entries: N scenes, drawn again when their ``load()`` is called.
-        features: of the N scenes.
+        entries: N pictures; scenes are drawn again when their ``load()`` is called.
+        features: of the N pictures.
         objects: a row per object in sight: image_id, category, style, visible, x0, y0, x1, y1 (pixels).
     """
 
-    entries: tuple[SceneEntry, ...]
+    entries: tuple[Entry, ...]
     features: Features
     objects: pd.DataFrame
 
-    @property
+    @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """N names."""
         return tuple(entry.id for entry in self.entries)
@@ -96,19 +102,67 @@ def make_pool(
     config: PoolConfig, backbone: Backbone, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> Pool:
     """Draw the scenes of a pool and compute their features."""
-    entries = emoji_pool(config.scenes, config.first_seed, config.street)
-    parts: list[Features] = []
-    rows = []
-    for done, entry in enumerate(entries):
-        progress(done, len(entries), "scenes of the pool")
+    return embed(emoji_pool(config.scenes, config.first_seed, config.street), backbone, progress, cancel)
+
+
+def embed(
+    entries: Sequence[Entry],
+    backbone: Backbone,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    *,
+    canvas_size: tuple[int, int] | None = None,
+    threads: int = 1,
+    on_picture: Callable[[AnnotatedImage], None] | None = None,
+) -> Pool:
+    """Load pictures and compute their features.
+
+    Args:
+        entries: N pictures.
+        backbone: sees them.
+        progress: called before each picture.
+        cancel: looked at before each picture.
+        canvas_size: (height, width) to which every picture is scaled; None if all have one size.
+        threads: pictures at a time, each on one core.
+        on_picture: is given every picture, in no particular order.
+
+    Raises:
+        ValueError: there is no picture.
+        UnreadableImageError: a picture cannot be read.
+        Cancelled: Stop was asked for.
+    """
+    if not len(entries):
+        raise ValueError("entries is empty, expected at least one picture")
+    done = itertools.count()
+
+    def see(entry: Entry) -> tuple[Features, list[tuple]]:
         if cancel is not None:
             cancel.raise_if_cancelled()
-        scene = entry.load()
-        rows += [(scene.id, one.category, one.style, one.visible, *one.box) for one in scene.annotations]
-        parts.append(backbone.features(*letterbox_batch([scene.image])))
-    progress(len(entries), len(entries), "scenes of the pool")
+        progress(next(done), len(entries), "pictures of the pool")
+        picture = entry.load()
+        if on_picture is not None:
+            on_picture(picture)
+        rows = [(picture.id, one.category, one.style, one.visible, *one.box) for one in picture.annotations]
+        return backbone.features(*letterbox_batch([picture.image], canvas_size)), rows
+
+    seen = list(map(see, entries)) if threads == 1 else _in_threads(see, entries, threads)
+    progress(len(entries), len(entries), "pictures of the pool")
     columns = ["image_id", "category", "style", "visible", "x0", "y0", "x1", "y1"]
-    return Pool(tuple(entries), Features.concatenate(parts), pd.DataFrame(rows, columns=columns))
+    objects = pd.DataFrame([row for _, rows in seen for row in rows], columns=columns)
+    return Pool(tuple(entries), Features.concatenate([features for features, _ in seen]), objects)
+
+
+def _in_threads(function: Callable[[Entry], T], entries: Sequence[Entry], threads: int) -> list[T]:
+    """Return the function's results in order; each thread has one core, and the first error ends all."""
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            return list(pool.map(function, entries))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(before)  # the threads' number is also that of every thread started from now on
 
 
 def make_queries(config: PoolConfig) -> list[Query]:

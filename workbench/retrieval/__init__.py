@@ -16,28 +16,41 @@ far right (64.0, 16.0, 80.0, 40.0)
 right (40.0, 16.0, 56.0, 40.0)
 """
 
-from workbench.retrieval.backbone import Backbone, EfficientNetLite0Backbone, TorchvisionBackbone, recipe_hash
+from workbench.retrieval.backbone import (
+    Backbone,
+    EfficientNetLite0Backbone,
+    ModuleBackbone,
+    TorchvisionBackbone,
+    recipe_hash,
+)
+from workbench.retrieval.compression import Encoding, Projection, fit_projections
 from workbench.retrieval.descriptors import Whitening, crop_gem, gem, r_mac, regional_maxima
 from workbench.retrieval.diversity import covering_facility_location, facility_location, graph_cut
 from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
 from workbench.retrieval.features import Features, Letterbox, l2_normalise, letterbox_batch
 from workbench.retrieval.hog import HogColourBackbone
-from workbench.retrieval.matching import Matches, match, score_map
+from workbench.retrieval.matching import Matches, PreparedFeatures, match, score_map
 from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
 from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
-from workbench.retrieval.template import Template, object_templates
+from workbench.retrieval.store import FeatureStore
+from workbench.retrieval.template import Template, object_templates, scaled_features
 
 __all__ = [
     "Backbone",
     "EfficientNetLite0",
     "EfficientNetLite0Backbone",
+    "Encoding",
+    "FeatureStore",
     "Features",
     "HogColourBackbone",
     "Letterbox",
     "Match",
     "Matches",
     "Mining",
+    "ModuleBackbone",
     "PoolScores",
+    "PreparedFeatures",
+    "Projection",
     "Shard",
     "Template",
     "TorchvisionBackbone",
@@ -47,6 +60,7 @@ __all__ = [
     "covering_facility_location",
     "crop_gem",
     "facility_location",
+    "fit_projections",
     "gem",
     "graph_cut",
     "l2_normalise",
@@ -60,6 +74,7 @@ __all__ = [
     "recipe_hash",
     "region_mask",
     "regional_maxima",
+    "scaled_features",
     "score_map",
     "score_shard",
     "z_scores",
