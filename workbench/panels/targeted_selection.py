@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -24,9 +25,11 @@ from workbench.panels.targeted_selection_size import SIZE, SizeViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
+from workbench.training import tqdm_progress
 
 VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, OWN)
 POOL = PoolConfig(scenes=192)
+SIZES = (192, 384, 768)
 LEAST_OVERLAP = 0.1
 """Intersection over union from which a box is taken for the box of an object."""
 
@@ -52,6 +55,7 @@ class TargetedSelectionPanel(
 
     title = "targeted selection"
     query = traitlets.Unicode("bike 1")
+    scenes = traitlets.Int(384, help="of the pool that the button opens")
 
     def __init__(
         self,
@@ -62,7 +66,10 @@ class TargetedSelectionPanel(
         **initial: Any,
     ) -> None:
         self.backbone = backbone or EfficientNetLite0Backbone()
-        self.opened = opened or open_pool(POOL, self.backbone)
+        if opened is None:
+            with tqdm_progress("Embedding the pool, once", leave=False, delay=1) as progress:
+                opened = open_pool(POOL, self.backbone, progress)
+        self.opened = opened
         self.tables: dict[str, Callable[[], pd.DataFrame]] = {}
         super().__init__(key=key, **initial)
 
@@ -74,6 +81,9 @@ class TargetedSelectionPanel(
         self.session = MiningSession(self.opened.pool, self.backbone, self._example())
         self.dropdown("query", list(self.queries), "Object to look for")
         self.choice("strides", list(STRIDES), "Strides", tooltip="Pixels per cell of the feature maps that are matched")
+        sizes = {f"{count} scenes": count for count in SIZES}
+        self.dropdown("scenes", sizes, "Other pool", tooltip="A scene takes some 50 ms once, and is kept in your cache")
+        self.button("Open it", self.embed_pool, tooltip="In the background, with progress and Stop")
         self.build_query_view()
         self.build_theatre_view()
         self.build_wall_view()
@@ -87,12 +97,14 @@ class TargetedSelectionPanel(
     def redraw(self, changed: frozenset[str]) -> None:
         """Bring the session up to the controls; the views draw from it afterwards."""
         if self.query != self._shown_query:
+            before, now = (edges(self.queries[name].target.box) for name in (self._shown_query, self.query))
             self._shown_query = self.query
-            columns, rows = edges(self.queries[self.query].target.box)
-            with self.hold():
-                self.columns = self.columns if "columns" in changed else columns
-                self.rows = self.rows if "rows" in changed else rows
-                self.clicks = self.clicks if "clicks" in changed else ()
+            with self.hold():  # what was set together with the query stays
+                for name, old, new in zip(("columns", "rows"), before, now, strict=True):
+                    if name not in changed or getattr(self, name) == old:
+                        setattr(self, name, new)
+                if "clicks" not in changed:
+                    self.clicks = ()
         session = self.session
         session.query = self._example()
         session.settings = MiningSettings(
@@ -102,6 +114,20 @@ class TargetedSelectionPanel(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # view 1 says it where an object is smaller than a cell
             session.ranking()
+
+    def embed_pool(self) -> None:
+        """Open a pool of :attr:`scenes` scenes: from the cache, or embedded now in the background."""
+        config = replace(POOL, scenes=self.scenes)
+        self.run_job(open_pool, config, self.backbone, on_done=self.take_pool, label=f"Opening {self.scenes} scenes")
+
+    def take_pool(self, opened: OpenPool) -> None:
+        """Mine another pool: the query stays, the clicks are forgotten, every view is drawn anew."""
+        self.opened = opened
+        self.session = MiningSession(opened.pool, self.backbone, self._example())
+        with self.hold():
+            self.clicks = ()
+            self._changed.update(self._names)
+        self.say(f"{len(opened.pool.image_ids)} scenes are in the pool now", "good")
 
     @property
     def box(self) -> Box:
