@@ -83,6 +83,8 @@ class MiningSettings:
         threshold: coverage of a cell, as a share of the best covered cell's, from which it belongs to the object.
         padding: pixels by which every box grows on each side; below 0 it shrinks.
         combine: of several objects: ``"mean"``, ``"max"`` or ``"min"``.
+        unwanted: times which the mean z-score of what is avoided is taken off. (At 1, as :func:`~workbench.retrieval.mine` does,
+            a hit that was marked as wrong costs on average more right hits that look like it than it gains.)
     """
 
     strides: tuple[int, ...] = (8, 16)
@@ -90,6 +92,7 @@ class MiningSettings:
     threshold: float = 0.5
     padding: float = 0.0
     combine: str = "mean"
+    unwanted: float = 0.5
 
 
 class PoolScanner:

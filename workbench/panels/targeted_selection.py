@@ -108,7 +108,11 @@ class TargetedSelectionPanel(
         session = self.session
         session.query = self._example()
         session.settings = MiningSettings(
-            STRIDES[self.strides], threshold=self.threshold, padding=self.padding, combine=self.combine
+            STRIDES[self.strides],
+            threshold=self.threshold,
+            padding=float(self.padding),
+            combine=self.combine,
+            unwanted=self.unwanted,
         )
         session.clicks = tuple(Click(*click) for click in self.clicks if click[1] in session.rows_of)
         with warnings.catch_warnings():
@@ -124,10 +128,14 @@ class TargetedSelectionPanel(
         """Mine another pool: the query stays, the clicks are forgotten, every view is drawn anew."""
         self.opened = opened
         self.session = MiningSession(opened.pool, self.backbone, self._example())
-        with self.hold():
-            self.clicks = ()
-            self._changed.update(self._names)
+        self.clicks = ()
+        self.draw_anew()
         self.say(f"{len(opened.pool.image_ids)} scenes are in the pool now", "good")
+
+    def draw_anew(self) -> None:
+        """Draw every view as if everything had changed; the hidden ones when they are looked at."""
+        with self.hold():
+            self._changed.update(self._names)
 
     @property
     def box(self) -> Box:
@@ -143,7 +151,7 @@ class TargetedSelectionPanel(
         """Return the numbers of the visible view: the ranked pool, unless the view has a table of its own."""
         if self.view in self.tables:
             return self.tables[self.view]()
-        return self.session.ranking().table.sort_values("score", ascending=False, ignore_index=True)
+        return self.session.ranking().sort_values("score", ascending=False, ignore_index=True)
 
 
 def named_queries(queries: tuple[Query, ...]) -> dict[str, Query]:

@@ -18,7 +18,7 @@ from workbench.panels.views import beside
 
 WALL = "3 Wall of hits"
 SHOWN = 12
-RANKED_BY = ("query", "columns", "rows", "strides", "padding", "threshold", "combine", "clicks")
+RANKED_BY = ("query", "columns", "rows", "strides", "padding", "threshold", "combine", "unwanted", "clicks")
 """Traits of the panel that change its ranking."""
 
 
@@ -26,13 +26,14 @@ class WallViews(traitlets.HasTraits):
     """The best pictures with their matches, and two buttons on each; mixed into the panel of notebook 03.
 
     ``clicks`` are the judgements so far, ``ranked_by`` is ``"DTM"`` or ``"GeM"``, ``combine`` makes one score of several examples,
-    ``truth_shown`` frames what is right and wrong.
+    ``unwanted`` weighs those to avoid, ``truth_shown`` frames what is right and wrong.
     Press by code with :meth:`more_like`, :meth:`not_this`, :meth:`undo`, :meth:`take_back` and :meth:`forget_clicks`.
     """
 
     clicks = traitlets.Tuple(help="judgements of pictures of the pool, (kind, image_id, box), the oldest first")
     ranked_by = traitlets.Unicode("DTM")
     combine = traitlets.Unicode("mean")
+    unwanted = traitlets.Float(0.5)
     truth_shown = traitlets.Bool(True)
 
     def build_wall_view(self) -> None:
@@ -42,6 +43,8 @@ class WallViews(traitlets.HasTraits):
             self.choice("ranked_by", ranked, "Ranked by", place=False, tooltip="The same query, the same network"),
             self.choice("combine", ["mean", "max", "min"], "Several examples by", place=False,
                         tooltip="How the z-scores of several examples become one"),
+            self.slider("unwanted", 0, 1, 0.25, 'Weight of "not this"', "ratio", place=False, format=".2f",
+                        tooltip="Of the z-score of what is avoided, against that of what is looked for"),
             self.toggle("truth_shown", "Show what is right", place=False, tooltip="Untick it to judge by yourself"),
         ]  # fmt: skip
         self.wall = HitWall(self._wall_pressed)
