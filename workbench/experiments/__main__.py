@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.datasets.extras import NotInstalledError
-from workbench.experiments import how_much_data, learning_curves, optimal_collection, two_sources
+from workbench.experiments import how_much_data, learning_curves, optimal_collection, targeted_selection, two_sources
 from workbench.experiments.frozen_features import FeatureConfig
 from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
@@ -64,6 +64,27 @@ def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
     return optimal_collection.run(config, progress, games=games), config
 
 
+def _selection_rankings(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL
+    return targeted_selection.measure_rankings(config, progress), config
+
+
+def _selection_loop(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL.loop
+    return targeted_selection.measure_loop(config, progress), config
+
+
+def _selection_frames(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL.frames
+    return targeted_selection.measure_loop(config, progress), config
+
+
+def _targeted_selection(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL
+    stored = {name: load_results(f"targeted_selection_{name}") for name in ("rankings", "loop", "frames")}
+    return targeted_selection.run(config, progress, **stored), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -72,6 +93,10 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "how_much_data_correction": _correction,
     "optimal_collection_sweep": _campaigns,
     "optimal_collection": _optimal_collection,
+    "targeted_selection_rankings": _selection_rankings,
+    "targeted_selection_loop": _selection_loop,
+    "targeted_selection_frames": _selection_frames,
+    "targeted_selection": _targeted_selection,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, SceneEntry, emoji_pool
+from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, Entry, emoji_pool
 from workbench.retrieval import Backbone, Features, Shard, Template, letterbox_batch, object_templates
 from workbench.training import CancelToken, Progress, no_progress
 
@@ -70,7 +70,7 @@ class Pool:
         objects: a row per object in sight: image_id, category, style, visible, x0, y0, x1, y1 (pixels).
     """
 
-    entries: tuple[SceneEntry, ...]
+    entries: tuple[Entry, ...]
     features: Features
     objects: pd.DataFrame
 
@@ -84,6 +84,12 @@ class Pool:
         """The whole pool as one shard, for :func:`~workbench.retrieval.mine`."""
         return Shard(self.image_ids, self.features)
 
+    def select(self, indices: Sequence[int]) -> Pool:
+        """Return the pool of the scenes at ``indices``, in that order."""
+        entries = tuple(self.entries[index] for index in indices)
+        named = self.objects["image_id"].isin([entry.id for entry in entries])
+        return Pool(entries, self.features.select(indices), self.objects[named])
+
     def shows(self, category: str, visible: float = 0.0, style: str | None = None) -> np.ndarray:
         """Return bool (N,): scenes that show more than ``visible`` of an object of the class, in ``style`` if one is given."""
         seen = self.objects[(self.objects["category"] == category) & (self.objects["visible"] > visible)]
@@ -96,7 +102,17 @@ def make_pool(
     config: PoolConfig, backbone: Backbone, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> Pool:
     """Draw the scenes of a pool and compute their features."""
-    entries = emoji_pool(config.scenes, config.first_seed, config.street)
+    return see(emoji_pool(config.scenes, config.first_seed, config.street), backbone, progress, cancel)
+
+
+def see(
+    entries: Sequence[Entry], backbone: Backbone, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> Pool:
+    """Load pictures of one size one by one and compute their features.
+
+    Raises:
+        ValueError: there is none, or their sizes differ.
+    """
     parts: list[Features] = []
     rows = []
     for done, entry in enumerate(entries):
