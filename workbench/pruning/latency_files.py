@@ -35,8 +35,8 @@ def load_latency_table(
       column); lines ``# name: value`` before say where it comes from.
     - ``.json``: a list of such rows, ``{"about": {...}, "rows": [...]}``, or ``{key: ms}``.
     - ``.pkl``: the published form, ``{key: ms}``.  A pickle that names any class or function is refused and not run.
-    - ``.yaml``: of once-for-all networks (Cai et al., ICLR 2020), one image at a time.  Only its plain convolutions become rows; its
-      blocks of several layers are counted in ``about["left out"]``.
+    - ``.yaml``: of once-for-all networks (Cai et al., ICLR 2020), one image at a time.  Only its plain convolutions become rows;
+      its blocks of several layers are counted in ``about["left out"]``.
 
     Args:
         path: the file.
