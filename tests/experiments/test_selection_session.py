@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from workbench.datasets import EmojiStreetConfig
-from workbench.experiments import selection_session
+from workbench.experiments import selection_scan
 from workbench.experiments.selection_pool import PoolConfig, make_pool, make_queries
-from workbench.experiments.selection_session import Example, MiningSession, MiningSettings
+from workbench.experiments.selection_scan import Example, MiningSettings
+from workbench.experiments.selection_session import MiningSession
 from workbench.metrics.retrieval import average_precision, recall_at
-from workbench.retrieval import HogColourBackbone, gem, mine, z_scores
+from workbench.retrieval import HogColourBackbone, Template, gem, letterbox_batch, mine, z_scores
 
 SMALL = PoolConfig(scenes=16, queries=1, street=EmojiStreetConfig(prevalence=0.4))
 BACKBONE = HogColourBackbone()
@@ -38,12 +39,12 @@ def test_ranking_is_that_of_mine_with_the_same_examples(session, pool, queries):
     first, second, third = (hit.image_id for hit in session.hits(3))
     session.more_like(first)
     session.not_this(third)
-    found, judged = session.mining(), {first, third}
+    found, judged = session.ranking(), {first, third}
     boxes = {click.image_id: click.box for click in session.clicks}
 
     def templates(name):
         features = pool.features.select([pool.image_ids.index(name)])
-        return selection_session.Template.from_box(features, boxes[name], features.letterboxes[0], stride=8)
+        return Template.from_box(features, boxes[name], features.letterboxes[0], stride=8)
 
     wanted = [queries[0].templates(BACKBONE), templates(first)]
     peer = mine([pool.shard], wanted, negatives=[templates(third)], exclude=judged)
@@ -54,8 +55,8 @@ def test_ranking_is_that_of_mine_with_the_same_examples(session, pool, queries):
 
 def test_a_click_scans_the_pool_for_its_own_template_only(session, monkeypatch):
     scans = []
-    match = selection_session.match
-    monkeypatch.setattr(selection_session, "match", lambda *args: scans.append(args) or match(*args))
+    match = selection_scan.match
+    monkeypatch.setattr(selection_scan, "match", lambda *args: scans.append(args) or match(*args))
     for place, count in enumerate((1, 2, 3)):
         session.hits()
         assert len(scans) == count
@@ -91,7 +92,8 @@ def test_numbers_are_those_of_the_ranking_over_unjudged_pictures(session, pool):
     history = session.history()
     assert len(history) == 2
     assert history[1] == session.average_precision()
-    assert history[0] == session.average_precision(clicks=())
+    alone = MiningSession(pool, BACKBONE, session.query, SETTINGS).mining([session.query], exclude=session.judged).table
+    assert history[0] == average_precision(alone["score"], truth)
     flags = {hit.image_id: hit.relevant for hit in session.hits(100)}
     assert [flags[name] for name in ids] == truth.tolist()
 
@@ -99,18 +101,12 @@ def test_numbers_are_those_of_the_ranking_over_unjudged_pictures(session, pool):
 def test_gem_ranks_by_the_cosines_of_whole_pictures(session, pool, queries):
     ids, scores = session.scores("GeM")
     vectors = gem(pool.features[8])
-    query = gem(BACKBONE.features(*selection_session_batch(queries[0].scene.image))[8])
+    query = gem(BACKBONE.features(*letterbox_batch([queries[0].scene.image]))[8])
     assert np.allclose(scores, z_scores((vectors @ query[0]).numpy()), atol=1e-4)
     assert [hit.image_id for hit in session.hits(3, "GeM")] == [ids[i] for i in np.argsort(-scores, kind="stable")[:3]]
     assert session.hits(1, "GeM")[0].box is None
     with pytest.raises(ValueError, match="'DTM', 'GeM', got 'BoW'"):
         session.scores("BoW")
-
-
-def selection_session_batch(image):
-    from workbench.retrieval import letterbox_batch
-
-    return letterbox_batch([image])
 
 
 def test_without_a_class_nothing_is_called_right_or_wrong(pool, queries):

@@ -21,7 +21,7 @@ from workbench.datasets.extras import NotInstalledError
 from workbench.datasets.fairness import DataCard, FairnessDataset
 from workbench.datasets.files import atomic_write, cache_dir, data_dir, sha256
 from workbench.datasets.idx import idx_bytes, read_idx
-from workbench.datasets.image_files import UnreadableImageError, read_image
+from workbench.datasets.image_files import UnreadableImageError, image_size, read_image
 from workbench.datasets.images import (
     FASHION_MNIST_CLASSES,
     FASHION_MNIST_PACKAGE_FOLDER,
@@ -81,6 +81,7 @@ __all__ = [
     "emoji_sprites",
     "emoji_street",
     "idx_bytes",
+    "image_size",
     "lcdb_curves",
     "linemod_rotations",
     "load_adult",

@@ -42,31 +42,32 @@ class ScoredBox:
 def coco_dataset(found: Iterable[ScoredBox], sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """Return boxes as a COCO detection dataset: images, annotations with a ``score`` each, and categories.
 
-    Images and categories are numbered from 1 in the order of their first box.
+    The file lists every image of ``sizes``, in that order, whether it has a box or not; categories in the order of their first box.
+    Both are numbered from 1.
     Format: Lin et al., "Microsoft COCO", ECCV 2014; the field ``score`` is that of COCO's results format.
 
     Args:
         found: the boxes, best first.
-        sizes: (width, height) in pixels of each image that a box names.
+        sizes: (width, height) in pixels of each image of the file.
 
     Raises:
-        ValueError: the size of an image is missing.
+        ValueError: a box is of another image.
 
     >>> dataset = coco_dataset([ScoredBox("a.png", "bike", (2, 3, 10, 12), 1.5)], {"a.png": (20, 15)})
     >>> dataset["images"], dataset["annotations"][0]["bbox"]
     ([{'id': 1, 'file_name': 'a.png', 'width': 20, 'height': 15}], [2.0, 3.0, 8.0, 9.0])
     """
-    images: dict[str, int] = {}
+    images = {name: number for number, name in enumerate(sizes, start=1)}
     categories: dict[str, int] = {}
     rows = []
     for number, one in enumerate(found, start=1):
-        if one.image_id not in sizes:
+        if one.image_id not in images:
             raise ValueError(f"sizes has no image {one.image_id!r}, which box {number} names")
         x0, y0, x1, y1 = (float(value) for value in one.box)
         rows.append(
             {
                 "id": number,
-                "image_id": images.setdefault(one.image_id, len(images) + 1),
+                "image_id": images[one.image_id],
                 "category_id": categories.setdefault(one.category, len(categories) + 1),
                 "bbox": [x0, y0, x1 - x0, y1 - y0],
                 "area": (x1 - x0) * (y1 - y0),

@@ -80,7 +80,7 @@ class Pool:
     features: Features
     objects: pd.DataFrame
 
-    @property
+    @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """N names."""
         return tuple(entry.id for entry in self.entries)

@@ -24,14 +24,17 @@ class Thumbnails:
     Args:
         load: name -> uint8 (height, width, 3).
         arrived: called, on the thread of the caller, when pictures that were missing are there.
+        size: width and height into which they are made to fit, pixels.
 
     >>> thumbnails = Thumbnails(lambda name: np.zeros((320, 512, 3), np.uint8), lambda: None)
     >>> thumbnails.of(["a"])[0][:23]
     'data:image/jpeg;base64,'
     """
 
-    def __init__(self, load: Callable[[str], np.ndarray], arrived: Callable[[], None]) -> None:
-        self.load, self.arrived = load, arrived
+    def __init__(
+        self, load: Callable[[str], np.ndarray], arrived: Callable[[], None], size: tuple[int, int] = CELL
+    ) -> None:
+        self.load, self.arrived, self.size = load, arrived, size
         self._made: dict[str, str] = {}
         self._under_way: set[str] = set()
 
@@ -56,7 +59,7 @@ class Thumbnails:
         for name in names:
             if len(self._made) >= MOST:
                 self._made.pop(next(iter(self._made)))
-            self._made[name] = small_jpeg(self.load(name))
+            self._made[name] = small_jpeg(self.load(name), self.size)
 
     def _finished(self, future: asyncio.Future) -> None:
         self._under_way.clear()
@@ -64,10 +67,10 @@ class Thumbnails:
         self.arrived()
 
 
-def small_jpeg(image: np.ndarray) -> str:
-    """Return a picture, uint8 (height, width, 3), as the data URI of a JPEG that fits into the place of a thumbnail."""
-    scale = min(CELL[0] / image.shape[1], CELL[1] / image.shape[0])
-    size = tuple(max(1, round(scale * side)) for side in (image.shape[1], image.shape[0]))
+def small_jpeg(image: np.ndarray, size: tuple[int, int] = CELL) -> str:
+    """Return a picture, uint8 (height, width, 3), as the data URI of a JPEG that fits into ``size``, width and height in pixels."""
+    scale = min(size[0] / image.shape[1], size[1] / image.shape[0])
+    fitting = tuple(max(1, round(scale * side)) for side in (image.shape[1], image.shape[0]))
     buffer = io.BytesIO()
-    Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2).save(buffer, "JPEG", quality=85)
+    Image.fromarray(image).resize(fitting, Image.Resampling.BILINEAR, reducing_gap=2).save(buffer, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
