@@ -10,6 +10,7 @@ from workbench.datasets import (
     Annotation,
     ImageEntry,
     UnreadableImageError,
+    image_size,
     load_images,
     read_image,
     read_image_folder,
@@ -61,17 +62,23 @@ def test_palettes_and_cmyk_are_converted(tmp_path):
 def test_exif_orientation_is_applied(tmp_path, orientation, turned):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    np.testing.assert_array_equal(read_image(_saved(tmp_path, Image.fromarray(PIXELS), exif=exif)), turned)
+    path = _saved(tmp_path, Image.fromarray(PIXELS), exif=exif)
+    np.testing.assert_array_equal(read_image(path), turned)
+    assert image_size(path) == turned.shape[1::-1]
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(UnreadableImageError, match=r"no image at .*none.png"):
         read_image(tmp_path / "none.png")
+    with pytest.raises(UnreadableImageError, match=r"no image at .*none.png"):
+        image_size(tmp_path / "none.png")
     whole = _saved(tmp_path, Image.fromarray(PIXELS.repeat(20, 0)), "whole.png").read_bytes()
     for name, content in (("text.png", b"hello"), ("empty.jpg", b""), ("cut.png", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UnreadableImageError, match=rf"{name} is not a whole image: it is truncated, damaged or of"):
             read_image(tmp_path / name)
+    with pytest.raises(UnreadableImageError, match=r"text\.png is damaged or no image"):
+        image_size(tmp_path / "text.png")
     path = _saved(tmp_path, Image.fromarray(PIXELS[..., 0].astype(np.float32)), "float.tif")
     with pytest.raises(UnreadableImageError, match=r"float.tif holds floating-point values"):
         read_image(path)

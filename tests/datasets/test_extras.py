@@ -10,7 +10,7 @@ import pytest
 from workbench.datasets import _sources, build, extras, sha256
 from workbench.datasets._recipes import RECIPES
 from workbench.datasets._sources import SourceError
-from workbench.datasets.extras import CIFAR10, EXTRAS, LINEMOD_OCCLUSION, MOBILENET_V2
+from workbench.datasets.extras import CIFAR10, EXTRAS, LINEMOD_OCCLUSION, MOBILENET_V2, VTEST
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,24 @@ def test_a_wanted_folder_stands_for_the_files_directly_in_it(tmp_path):
     written = _pinned(LINEMOD_OCCLUSION, path).install(tmp_path)
     names = [written_path.relative_to(LINEMOD_OCCLUSION.folder()).as_posix() for written_path in written]
     assert names == ["camera.json", "scene_gt.json", "models/obj_000001.ply", "rgb/000003.png", "rgb/000008.png"]
+
+
+def test_wanted_file_of_a_debian_package_lies_in_the_cache(tmp_path):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:xz") as archive:
+        for name in ("./usr", "./" + VTEST.members[extras.VTEST_FILE]):
+            info = tarfile.TarInfo(name)
+            info.type, info.size = (tarfile.DIRTYPE, 0) if name == "./usr" else (tarfile.REGTYPE, 5)
+            archive.addfile(info, io.BytesIO(b"video"))
+    data = content.getvalue()
+    header = f"{'data.tar.xz':<16}{'0':<12}{'0':<6}{'0':<6}{'100644':<8}{len(data):<10}`\n".encode()
+    path = tmp_path / VTEST.source.file
+    path.write_bytes(b"!<arch>\n" + header + data)
+    (written,) = _pinned(VTEST, path).install(tmp_path)
+    assert written.read_text() == "video"
+    assert VTEST.file(extras.VTEST_FILE) == written
+    with pytest.raises(extras.NotInstalledError, match=r"has no other.avi. Fetch it .*build vtest' \(96 MB, Debian"):
+        VTEST.file("other.avi")
 
 
 def test_a_wanted_folder_that_is_not_there_is_named(tmp_path):

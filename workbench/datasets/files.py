@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +59,43 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that becomes it, with all its files on the disk, when the block ends well.
+
+    It vanishes when the block does not; a killed process leaves it under a name that begins with a dot.
+
+    Raises:
+        FileExistsError: there is something at ``path`` by then, other than an empty folder; it stays as it is.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "shard"
+    >>> with atomic_folder(target) as temporary:
+    ...     _ = (temporary / "part").write_text("whole")
+    >>> [file.name for file in target.iterdir()]
+    ['part']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        for file in temporary.iterdir():
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        with contextlib.suppress(OSError):
+            path.rmdir()  # an empty folder gives way
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+            raise FileExistsError(f"{path} exists already") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

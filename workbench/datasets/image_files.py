@@ -12,6 +12,8 @@ from PIL import Image, ImageOps
 
 IMAGE_ENDINGS = (*(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".pgm", ".ppm", ".tif", ".tiff", ".webp"),)
 _DAMAGED = (OSError, SyntaxError, EOFError, ValueError, zlib.error, struct.error, Image.DecompressionBombError)
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag of the orientation, and its values that swap width and height."""
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -48,6 +50,24 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         raise UnreadableImageError(
             f"{path} is not a whole image: it is truncated, damaged or of another kind ({error})"
         ) from None
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height of an image file as :func:`read_image` turns it, from its header alone.
+
+    Raises:
+        UnreadableImageError: the file is missing, or no image.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as file:
+            width, height = file.size
+            turned = file.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    except FileNotFoundError:
+        raise UnreadableImageError(f"no image at {path}") from None
+    except _DAMAGED as error:
+        raise UnreadableImageError(f"{path} is damaged or no image ({error})") from None
+    return (height, width) if turned else (width, height)
 
 
 def _from_sixteen_bit(values: np.ndarray, path: Path) -> np.ndarray:

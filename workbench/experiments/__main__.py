@@ -11,7 +11,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.datasets.extras import NotInstalledError
-from workbench.experiments import how_much_data, learning_curves, optimal_collection, targeted_selection, two_sources
+from workbench.experiments import (
+    fair_encoding,
+    fair_encoding_bias,
+    fair_encoding_measure,
+    how_much_data,
+    learning_curves,
+    optimal_collection,
+    selection_pairs,
+    targeted_selection,
+    two_sources,
+)
 from workbench.experiments.frozen_features import FeatureConfig
 from workbench.experiments.results import load_results, save_results
 from workbench.training.progress import Progress, tqdm_progress
@@ -85,6 +95,30 @@ def _targeted_selection(progress: Progress) -> tuple[pd.DataFrame, object]:
     return targeted_selection.run(config, progress, **stored), config
 
 
+def _selection_pairs(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = selection_pairs.PairsConfig()
+    return selection_pairs.measure_pairs(config, progress), config
+
+
+def _fair_encoding_sweep(progress: Progress) -> tuple[pd.DataFrame, object]:
+    """Measure the sweep; the rates of the groups come from the same fits, and are written beside it."""
+    config = fair_encoding.FULL
+    sweep, groups = fair_encoding_measure.measure(config, progress)
+    save_results("fair_encoding_groups", groups, config)
+    return sweep, config
+
+
+def _fair_encoding_relabel(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = fair_encoding.FULL
+    return fair_encoding_bias.measure_relabel(config, progress), config
+
+
+def _fair_encoding(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = fair_encoding.FULL
+    stored = {"sweep": load_results("fair_encoding_sweep"), "relabelled": load_results("fair_encoding_relabel")}
+    return fair_encoding.run(config, progress, **stored), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -93,10 +127,14 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "how_much_data_correction": _correction,
     "optimal_collection_sweep": _campaigns,
     "optimal_collection": _optimal_collection,
+    "targeted_selection_pairs": _selection_pairs,
     "targeted_selection_rankings": _selection_rankings,
     "targeted_selection_loop": _selection_loop,
     "targeted_selection_frames": _selection_frames,
     "targeted_selection": _targeted_selection,
+    "fair_encoding_sweep": _fair_encoding_sweep,
+    "fair_encoding_relabel": _fair_encoding_relabel,
+    "fair_encoding": _fair_encoding,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 

@@ -17,7 +17,7 @@ from workbench.datasets.files import atomic_write, data_dir
 COLUMNS = ("claim", "setting", "quantity", "paper", "value", "spread", "unit", "seed", "seconds")
 """Columns of a results table: one row a measured quantity; ``paper`` is the published number, empty where there is none."""
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "torchvision", "lightning-fabric")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "category-encoders", "torch", "torchvision", "lightning-fabric")
 
 
 def results_path(name: str) -> Path:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 
 from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, Entry, emoji_pool
 from workbench.retrieval import Backbone, Features, Shard, Template, letterbox_batch, object_templates
@@ -15,6 +19,8 @@ from workbench.training import CancelToken, Progress, no_progress
 
 QUERY_SEEDS = 1_000_000
 """Queries come from scenes of this seed and above, so that none of them is in a pool."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ class Pool:
     """Scenes with features and truth.
 
     Attributes:
-        entries: N scenes, drawn again when their ``load()`` is called.
-        features: of the N scenes.
+        entries: N pictures; scenes are drawn again when their ``load()`` is called.
+        features: of the N pictures.
         objects: a row per object in sight: image_id, category, style, visible, x0, y0, x1, y1 (pixels).
     """
 
@@ -74,7 +80,7 @@ class Pool:
     features: Features
     objects: pd.DataFrame
 
-    @property
+    @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """N names."""
         return tuple(entry.id for entry in self.entries)
@@ -85,10 +91,10 @@ class Pool:
         return Shard(self.image_ids, self.features)
 
     def select(self, indices: Sequence[int]) -> Pool:
-        """Return the pool of the scenes at ``indices``, in that order."""
+        """Return the pool of the pictures at ``indices``, in that order."""
         entries = tuple(self.entries[index] for index in indices)
-        named = self.objects["image_id"].isin([entry.id for entry in entries])
-        return Pool(entries, self.features.select(indices), self.objects[named])
+        kept = self.objects["image_id"].isin([entry.id for entry in entries])
+        return Pool(entries, self.features.select(indices), self.objects[kept])
 
     def shows(self, category: str, visible: float = 0.0, style: str | None = None) -> np.ndarray:
         """Return bool (N,): scenes that show more than ``visible`` of an object of the class, in ``style`` if one is given."""
@@ -102,29 +108,67 @@ def make_pool(
     config: PoolConfig, backbone: Backbone, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> Pool:
     """Draw the scenes of a pool and compute their features."""
-    return see(emoji_pool(config.scenes, config.first_seed, config.street), backbone, progress, cancel)
+    return embed(emoji_pool(config.scenes, config.first_seed, config.street), backbone, progress, cancel)
 
 
-def see(
-    entries: Sequence[Entry], backbone: Backbone, progress: Progress = no_progress, cancel: CancelToken | None = None
+def embed(
+    entries: Sequence[Entry],
+    backbone: Backbone,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    *,
+    canvas_size: tuple[int, int] | None = None,
+    threads: int = 1,
+    on_picture: Callable[[AnnotatedImage], None] | None = None,
 ) -> Pool:
-    """Load pictures of one size one by one and compute their features.
+    """Load pictures and compute their features.
+
+    Args:
+        entries: N pictures.
+        backbone: sees them.
+        progress: called before each picture.
+        cancel: looked at before each picture.
+        canvas_size: (height, width) to which every picture is scaled; None if all have one size.
+        threads: pictures at a time, each on one core.
+        on_picture: is given every picture, in no particular order.
 
     Raises:
-        ValueError: there is none, or their sizes differ.
+        ValueError: there is no picture.
+        UnreadableImageError: a picture cannot be read.
+        Cancelled: Stop was asked for.
     """
-    parts: list[Features] = []
-    rows = []
-    for done, entry in enumerate(entries):
-        progress(done, len(entries), "scenes of the pool")
+    if not len(entries):
+        raise ValueError("entries is empty, expected at least one picture")
+    done = itertools.count()
+
+    def see(entry: Entry) -> tuple[Features, list[tuple]]:
         if cancel is not None:
             cancel.raise_if_cancelled()
-        scene = entry.load()
-        rows += [(scene.id, one.category, one.style, one.visible, *one.box) for one in scene.annotations]
-        parts.append(backbone.features(*letterbox_batch([scene.image])))
-    progress(len(entries), len(entries), "scenes of the pool")
+        progress(next(done), len(entries), "pictures of the pool")
+        picture = entry.load()
+        if on_picture is not None:
+            on_picture(picture)
+        rows = [(picture.id, one.category, one.style, one.visible, *one.box) for one in picture.annotations]
+        return backbone.features(*letterbox_batch([picture.image], canvas_size)), rows
+
+    seen = list(map(see, entries)) if threads == 1 else _in_threads(see, entries, threads)
+    progress(len(entries), len(entries), "pictures of the pool")
     columns = ["image_id", "category", "style", "visible", "x0", "y0", "x1", "y1"]
-    return Pool(tuple(entries), Features.concatenate(parts), pd.DataFrame(rows, columns=columns))
+    objects = pd.DataFrame([row for _, rows in seen for row in rows], columns=columns)
+    return Pool(tuple(entries), Features.concatenate([features for features, _ in seen]), objects)
+
+
+def _in_threads(function: Callable[[Entry], T], entries: Sequence[Entry], threads: int) -> list[T]:
+    """Return the function's results in order; each thread has one core, and the first error ends all."""
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            return list(pool.map(function, entries))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(before)  # the threads' number is also that of every thread started from now on
 
 
 def make_queries(config: PoolConfig) -> list[Query]:
@@ -134,17 +178,29 @@ def make_queries(config: PoolConfig) -> list[Query]:
         ValueError: the scenes hardly ever show one of the classes.
     """
     first = QUERY_SEEDS + 100_000 * config.query_seed
-    found: dict[str, list[Query]] = {category: [] for category in config.street.targets}
-    for entry in emoji_pool(500 * config.queries, first, config.street):
-        if all(len(some) == config.queries for some in found.values()):
+    entries = emoji_pool(500 * config.queries, first, config.street)
+    return draw_queries(entries, config.street.targets, config.queries, config.least_visible)
+
+
+def draw_queries(
+    entries: Sequence[Entry], categories: Sequence[str], count: int, least_visible: float = 0.8
+) -> list[Query]:
+    """Return the first ``count`` objects of each category, each from a picture of its own, the categories in turn.
+
+    Raises:
+        ValueError: the pictures show fewer of one of them.
+    """
+    found: dict[str, list[Query]] = {category: [] for category in categories}
+    for entry in entries:
+        if all(len(some) == count for some in found.values()):
             break
         scene = entry.load()
         for one in scene.annotations:
             some = found.get(one.category)
-            if some is not None and len(some) < config.queries and one.visible >= config.least_visible:
+            if some is not None and len(some) < count and one.visible >= least_visible:
                 some.append(Query(scene, one))
                 break
-    lacking = [category for category, some in found.items() if len(some) < config.queries]
+    lacking = [category for category, some in found.items() if len(some) < count]
     if lacking:
-        raise ValueError(f"{500 * config.queries} scenes show fewer than {config.queries} objects of {lacking[0]!r}")
-    return [some[index] for index in range(config.queries) for some in found.values()]
+        raise ValueError(f"{len(entries)} scenes show fewer than {count} objects of {lacking[0]!r}")
+    return [some[index] for index in range(count) for some in found.values()]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.datasets import emoji_pool
-from workbench.experiments.selection_pool import see
+from workbench.experiments.selection_pool import embed
 from workbench.experiments.targeted_selection_buying import PLAIN, Failure, Table, choose
 from workbench.experiments.targeted_selection_config import HELD_OUT, METHODS, POOL_STEP, LoopConfig
 from workbench.experiments.targeted_selection_detector import (
@@ -81,7 +81,7 @@ def make_table(
         for name, start, end in zip(("reserve", "validation", "test"), [0, *ends], ends, strict=False)
     }
     entries = [*pool_entries, *emoji_pool(ends[-1], first + HELD_OUT, street)]
-    everything = see(entries, backbone, progress, cancel)
+    everything = embed(entries, backbone, progress, cancel)
     count = len(pool_entries)
     pool, held = everything.select(range(count)), everything.select(range(count, len(entries)))
     standard = Standardiser.fit(pool.features)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from workbench.datasets import EmojiStreetConfig
 from workbench.experiments.targeted_selection_bench import (
     Bench,
     Rows,
@@ -62,7 +63,7 @@ def size_rows(
             rankings.append(("DTM", str(stride), match_queries(bench, (stride,)).each()))
     rankings.append(("R-MAC", "32", r_mac_scores(bench, 32)))
     rankings.append(("DTM", "rule", _by_rule(bench)))
-    setting = f"measured mean {100 * _mean_area(bench):.3g} %"
+    setting = f"measured mean {100 * _mean_area(bench, config.pool.street):.3g} %"
     for method, stride, scores in rankings:
         labels = {"experiment": "size", "setting": setting, "x": area, "method": method, "stride": stride}
         yield from ranking_rows(bench, scores, **labels)
@@ -123,9 +124,8 @@ def _by_rule(bench: Bench) -> np.ndarray:
     return score_objects(bench, objects).each()
 
 
-def _mean_area(bench: Bench) -> float:
+def _mean_area(bench: Bench, street: EmojiStreetConfig) -> float:
     """Return the mean area of the target classes' boxes in a pool, as a share of the picture."""
-    street = bench.pool.entries[0].config
     targets = bench.pool.objects[bench.pool.objects["category"].isin(street.targets)]
     areas = (targets["x1"] - targets["x0"]) * (targets["y1"] - targets["y0"])
     return float(areas.mean() / (street.width * street.height))

@@ -25,10 +25,10 @@ def size_text(count: int) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
-def upload_button(
-    receive: Callable[[str, bytes], None], accept: str, description: str, multiple: bool
+def files_button(
+    receive: Callable[[list[tuple[str, bytes]]], None], accept: str, description: str, multiple: bool = True
 ) -> widgets.FileUpload:
-    """Return a file button that calls ``receive(name, content)`` for each file and is then empty again."""
+    """Return a file button that hands over all chosen files at once, as names and contents, and is then empty again."""
     button = widgets.FileUpload(
         accept=accept,
         multiple=multiple,
@@ -42,11 +42,22 @@ def upload_button(
         if not files:
             return
         button.value = ()  # so that the same file, corrected, can be chosen again
-        for file in files:
-            receive(file["name"], bytes(file["content"]))
+        receive([(file["name"], bytes(file["content"])) for file in files])
 
     button.observe(arrived, names="value")
     return button
+
+
+def upload_button(
+    receive: Callable[[str, bytes], None], accept: str, description: str, multiple: bool
+) -> widgets.FileUpload:
+    """Return a file button that calls ``receive(name, content)`` for each file and is then empty again."""
+
+    def receive_each(files: list[tuple[str, bytes]]) -> None:
+        for name, content in files:
+            receive(name, content)
+
+    return files_button(receive_each, accept, description, multiple)
 
 
 def paste_box(receive: Callable[[str, bytes], None], name: str, placeholder: str) -> widgets.HBox:

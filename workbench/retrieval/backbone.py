@@ -92,6 +92,11 @@ class EfficientNetLite0Backbone:
             "version": 1,
         }
         self._network = network.to(self.device, memory_format=torch.channels_last)  # a third faster on a CPU
+        self._made_of = (stages, weights, device)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes what it is made of, not the weights."""
+        return type(self), self._made_of
 
     def features(self, images: Tensor, letterboxes: Sequence[Letterbox] | None = None) -> Features:
         batch, letterboxes = prepared(images, letterboxes, max(self.strides), self.device)
@@ -148,8 +153,18 @@ class TorchvisionBackbone:
         self._model.to(self.device)
         self._mean, self._std = (torch.tensor(values, device=self.device).reshape(3, 1, 1) for values in (mean, std))
         self._seen: dict[str, Tensor] = {}
-        for name in set(self._layers.values()):
-            self._model.get_submodule(name).register_forward_hook(self._keep(name))
+        self._hooks = {
+            name: self._model.get_submodule(name).register_forward_hook(self._keep(name))
+            for name in set(self._layers.values())
+        }
+        self._made_of = (dict(self._layers), tuple(mean), tuple(std), device)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes the network without the hooks, which belong to this object."""
+        model = copy.deepcopy(self._model).cpu()
+        for name, hook in self._hooks.items():
+            del model.get_submodule(name)._forward_hooks[hook.id]
+        return type(self), (model, *self._made_of)
 
     def features(self, images: Tensor, letterboxes: Sequence[Letterbox] | None = None) -> Features:
         batch, letterboxes = prepared(images, letterboxes, max(self.strides), self.device)
@@ -176,6 +191,54 @@ class TorchvisionBackbone:
                 raise _AllSeen
 
         return hook
+
+
+class ModuleBackbone:
+    """Any module that itself gives feature maps by stride, such as a transformer that arranges its tokens in rows.
+
+    Args:
+        module: takes images (N, 3, H, W) in [0, 1], RGB, and returns ``{stride: (N, C, H/stride, W/stride)}``; it is copied.
+        strides: of these maps.
+        settings: what else than the weights decides the features, in values that JSON can hold; part of the recipe.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ValueError: ``features`` raises it when the module gives other maps.
+
+    >>> class Mean(nn.Module):
+    ...     def forward(self, images):
+    ...         return {4: nn.functional.avg_pool2d(images, 4)}
+    >>> ModuleBackbone(Mean(), [4], device="cpu").features(torch.rand(1, 3, 8, 10))[4].shape
+    torch.Size([1, 3, 2, 3])
+    """
+
+    def __init__(
+        self, module: nn.Module, strides: Sequence[int], settings: Recipe | None = None, device: str = "auto"
+    ) -> None:
+        self.device, self.strides = choose_device(device), tuple(sorted(strides))
+        self._module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.recipe = {
+            "network": type(module).__name__,
+            "weights": weights_digest(self._module),
+            "strides": list(self.strides),
+            "settings": dict(settings or {}),
+            "version": 1,
+        }
+        self._module.to(self.device)
+
+    def features(self, images: Tensor, letterboxes: Sequence[Letterbox] | None = None) -> Features:
+        batch, letterboxes = prepared(images, letterboxes, math.lcm(*self.strides), self.device)
+        return Features(in_pieces(self._maps, batch), letterboxes)
+
+    def _maps(self, batch: Tensor) -> dict[int, Tensor]:
+        maps = self._module(batch)
+        for stride in self.strides:
+            expected = (len(batch), batch.shape[2] // stride, batch.shape[3] // stride)
+            came = tuple(getattr(maps.get(stride), "shape", ()))
+            if len(came) != 4 or (came[0], *came[2:]) != expected:
+                wanted = "({}, C, {}, {})".format(*expected)
+                raise ValueError(f"the module gives {came or 'no map'}, expected {wanted} at stride {stride}")
+        return {stride: maps[stride] for stride in self.strides}
 
 
 class _AllSeen(Exception):  # noqa: N818 (no error: it ends a forward pass whose rest nobody needs)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
-from workbench.retrieval.features import NORM_EPSILON, Features
+from workbench.retrieval.features import NORM_EPSILON, Features, l2_normalise
 from workbench.retrieval.template import Template
 
 CHUNK_CELLS = 2**15
@@ -34,6 +34,42 @@ class Matches:
 
     scores: np.ndarray
     boxes: np.ndarray
+
+
+class PreparedFeatures(Features):
+    """Features whose vectors have length 1 already, with room around each map, so that a template scans
+    them in a quarter of the time.
+
+    Args:
+        features: of N pictures; cells that see only padding become 0.
+        room: rows and columns of zeros that the maps get below and to the right. Templates of up to ``room + 1`` cells a side
+            scan fast; larger ones scan as slowly as ever.
+
+    >>> from workbench.retrieval.features import Letterbox
+    >>> features = Features({8: torch.rand(2, 40, 5, 8)}, [Letterbox.fit((40, 64))] * 2)
+    >>> prepared = PreparedFeatures(features, room=3)
+    >>> prepared[8].shape, prepared.padded[8].shape
+    (torch.Size([2, 40, 5, 8]), torch.Size([2, 8, 11, 40]))
+    """
+
+    def __init__(self, features: Features, room: int = 9) -> None:
+        self.room, self.padded = room, {}
+        for stride, maps in features.items():
+            height, width = maps.shape[2:]
+            padded = torch.zeros(
+                len(maps), height + room, width + room, maps.shape[1], dtype=torch.float32, device=maps.device
+            )
+            valid = features.valid(stride)
+            for start in range(0, len(maps), 16):
+                part = slice(start, start + 16)
+                unit = l2_normalise(maps[part]) * valid[part, None]
+                padded[part, :height, :width] = unit.permute(0, 2, 3, 1)
+            self.padded[stride] = padded
+        views = {
+            stride: padded[:, : padded.shape[1] - room, : padded.shape[2] - room].permute(0, 3, 1, 2)
+            for stride, padded in self.padded.items()
+        }
+        super().__init__(views, features.letterboxes)
 
 
 def match(templates: Sequence[Template], features: Features, *, order_free: bool = False) -> Matches:
@@ -58,10 +94,13 @@ def match(templates: Sequence[Template], features: Features, *, order_free: bool
         group = [templates[index] for index in which]
         maps, valid = features[stride], features.valid(stride)
         valid = None if bool(valid.all()) else valid
+        ready = _prepared_for(group, features, stride)
         step = max(1, CHUNK_CELLS // (maps.shape[2] * maps.shape[3]))
         for start in range(0, len(maps), step):
             part = slice(start, start + step)
-            values, places = _best_in(group, maps[part], None if valid is None else valid[part], order_free)
+            seen = None if valid is None else valid[part]
+            unit, width = _padded_unit_vectors(group, maps[part], seen) if ready is None else _flat(ready[part])
+            values, places = _best_in(group, unit, width, maps[part].shape, seen, order_free)
             scores[part, which] = values.cpu()
             for column, template, corners in zip(which, group, places.cpu().numpy(), strict=True):
                 boxes[part, column] = _boxes(template, corners, features.letterboxes[part])
@@ -95,21 +134,25 @@ def score_map(template: Template, features: Tensor, valid: Tensor | None = None)
 
 
 def _best_in(
-    templates: Sequence[Template], maps: Tensor, valid: Tensor | None, order_free: bool
+    templates: Sequence[Template],
+    unit: Tensor,
+    width: int,
+    shape: Sequence[int],
+    valid: Tensor | None,
+    order_free: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Return scores (B, T) and the row and column u, v of each template's best place, (T, B, 2)."""
-    unit, width = _padded_unit_vectors(templates, maps, valid)
+    """Return scores (B, T) and the row and column u, v of each template's best place, (T, B, 2), in maps of ``shape``."""
     scores, places = [], []
     for block in _blocks(templates):
         planes = torch.cat([_weighted_cells(template) for template in block]).to(unit) @ unit.T
         counts = [int((template.weights > 0).sum()) for template in block]
         for template, part in zip(block, planes.split(counts), strict=True):
-            field = _score_maps(template, part, maps.shape, width, valid)
+            field = _score_maps(template, part, shape, width, valid)
             best, index = field.flatten(1).max(1)
             rows, columns = index // field.shape[2], index % field.shape[2]
             places.append(torch.stack([rows - (template.cells[0] - 1), columns - (template.cells[1] - 1)], 1))
             if order_free:
-                best = part.view(len(part), len(maps), -1).amax(2).clamp(min=0).sum(0)
+                best = part.view(len(part), shape[0], -1).amax(2).clamp(min=0).sum(0)
             scores.append(best)
     return torch.stack(scores, 1), torch.stack(places)
 
@@ -147,6 +190,19 @@ def _padded_unit_vectors(templates: Sequence[Template], maps: Tensor, valid: Ten
     padded = cells.new_zeros(count, height + rows, width + columns, channels)
     torch.mul(cells, inverse, out=padded[:, :height, :width])
     return padded.view(-1, channels), width + columns
+
+
+def _prepared_for(templates: Sequence[Template], features: Features, stride: int) -> Tensor | None:
+    """Return padded unit vectors (N, Hp, Wp, C) where the features have them with room enough for the templates."""
+    if not isinstance(features, PreparedFeatures):
+        return None
+    largest = max(max(template.cells) for template in templates)
+    return features.padded[stride] if largest <= features.room + 1 else None
+
+
+def _flat(padded: Tensor) -> tuple[Tensor, int]:
+    """Return (B, Hp, Wp, C) as (B * Hp * Wp, C), and Wp."""
+    return padded.reshape(-1, padded.shape[3]), padded.shape[2]
 
 
 def _score_maps(template: Template, planes: Tensor, shape: Sequence[int], width: int, valid: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.retrieval.backbone import Backbone
-from workbench.retrieval.features import Box, Letterbox, check_cells, l2_normalise, letterbox_batch
+from workbench.retrieval.features import Box, Features, Letterbox, check_cells, l2_normalise, letterbox_batch
 from workbench.retrieval.regions import ImageSize, as_letterbox, check_box, coverage_of_box, coverage_of_mask
 
 
@@ -150,17 +150,27 @@ def object_templates(
     """
     templates = []
     for scale in scales:
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"scales must be positive, got {scale!r}")
-        base = Letterbox.fit(image.shape[:2], canvas_size).content_size
-        size = base if scale == 1 else tuple(max(1, round(side * scale)) for side in base)
-        batch, placed = letterbox_batch([image], None if size == image.shape[:2] else size)
-        features = backbone.features(batch, placed)
+        features = scaled_features(backbone, image, scale, canvas_size)
         templates += [
-            Template.from_box(features, box, placed[0], stride=stride, **options)
+            Template.from_box(features, box, features.letterboxes[0], stride=stride, **options)
             for stride in strides or backbone.strides
         ]
     return tuple(templates)
+
+
+def scaled_features(
+    backbone: Backbone, image: np.ndarray, scale: float = 1.0, canvas_size: tuple[int, int] | None = None
+) -> Features:
+    """Return the feature maps of one picture (height, width, 3), put on the pool's canvas and then resized by ``scale``.
+
+    Raises:
+        TypeError, ValueError: as :func:`~workbench.retrieval.features.letterbox_batch`; or the scale is not positive.
+    """
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scales must be positive, got {scale!r}")
+    base = Letterbox.fit(image.shape[:2], canvas_size).content_size
+    size = base if scale == 1 else tuple(max(1, round(side * scale)) for side in base)
+    return backbone.features(*letterbox_batch([image], None if size == image.shape[:2] else size))
 
 
 def _cut(

@@ -26,6 +26,7 @@ from importlib import import_module
 _HOMES = {
     "config": ("TrainingConfig", "TrainingResult", "choose_device"),
     "loop": ("Validate", "fit"),
+    "official_checkpoints": ("LoadReport", "load_tensors", "read_checkpoint"),
     "progress": ("CancelToken", "Cancelled", "Progress", "no_progress", "tqdm_progress"),
     "seeds": ("derived_seed", "seed_everything"),
     "step": ("Loss",),
