@@ -8,6 +8,7 @@ import pytest
 from workbench.estimators import plan
 from workbench.experiments.optimal_collection import OptimalCollectionConfig
 
+from . import fair_encoding
 from . import optimal_collection as subject
 from .side_by_side import BenchmarkConfig, Comparison
 
@@ -21,6 +22,11 @@ TINY = BenchmarkConfig(repeats=1, resamples=30)
         lambda: subject.closed_form(TINY),
         lambda: next(subject.slider_answers(TINY)),
         lambda: subject.table_1(OptimalCollectionConfig(tasks=("VOC",), rounds=(1,), n_boot=20, seeds=(0,), every=5)),
+        lambda: fair_encoding.smoothing_sweep(300, 5, TINY),
+        lambda: fair_encoding.encoded_rows(300, 5, TINY),
+        lambda: fair_encoding.rates_of_groups(300, 5, TINY),
+        lambda: fair_encoding.distance_of_scores(300, 200, TINY),
+        lambda: fair_encoding.sweep_with_models(1_000, TINY, np.array([0.0, 10.0])),
     ],
 )
 def test_comparison_makes_a_row(compare):

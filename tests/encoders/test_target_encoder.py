@@ -95,6 +95,16 @@ def test_missing_is_a_category_and_unseen_is_the_prior():
     assert encoded["sex"].tolist() == [1.0, 0.6, 0.0]  # missing, which training did not have
 
 
+@pytest.mark.parametrize("dtype", [str, "string", "category", object, bool, int, "Int64", "boolean", float])
+def test_type_of_a_column_does_not_matter(dtype):
+    numbers = (FRAME["race"] == "b").astype(int)
+    text = dtype in (str, "string", "category", object)
+    column = (numbers.map({0: "no", 1: "yes"}) if text else numbers).astype(dtype)
+    encoded = TargetEncoder(smoothing=3).fit(column.to_frame("b"), TARGET).transform(column.to_frame("b"))["b"]
+    expected = TargetEncoder(smoothing=3).fit_transform(numbers.to_frame("b"), TARGET)["b"]
+    np.testing.assert_array_equal(encoded, expected)
+
+
 @pytest.mark.parametrize("values", [["z", "a"], [None, "a"]])
 def test_unseen_can_be_an_error(values):
     encoder = TargetEncoder(unseen="error").fit(pd.DataFrame({"race": ["a", "b"]}), [0, 1])

@@ -8,14 +8,9 @@ from PIL import Image
 from torch import nn
 
 from workbench.datasets import read_annotated_folder
-from workbench.experiments.selection_folder import (
-    FolderQuery,
-    canvas_for,
-    embed_folder,
-    hits_boxes,
-    hits_table,
-    write_sample_folder,
-)
+from workbench.experiments import selection_embedding, selection_folder
+from workbench.experiments.selection_embedding import canvas_for, embed_folder, write_sample_folder
+from workbench.experiments.selection_folder import FolderQuery, hits_boxes, hits_table
 from workbench.retrieval import ModuleBackbone
 from workbench.training import Cancelled, CancelToken
 
@@ -40,6 +35,13 @@ def picture(path, *squares, size=(160, 96)):
     Image.fromarray(pixels).save(path)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
     picture(tmp_path / "a_query.png", (32, 16, RED))
@@ -62,6 +64,27 @@ def test_the_object_is_found_in_the_pictures_own_pixels_whatever_the_canvas(fold
         np.testing.assert_allclose(found.matches[0].box, (96, 48, 112, 64), atol=1)
 
 
+def test_pictures_of_every_mode_are_found_where_a_person_sees_the_object(tmp_path):
+    picture(tmp_path / "a_query.png", (32, 16, (250, 250, 250)))
+    grey = np.full((96, 160), 128, np.uint8)
+    grey[48:64, 96:112] = 250
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    clear = np.dstack(
+        [grey, grey, grey, np.where(grey == 250, 0, 255).astype(np.uint8)]
+    )  # what is transparent lies on white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side
+    Image.fromarray(grey).save(tmp_path / "b_grey.png")
+    deep.save(tmp_path / "c_deep.png")
+    Image.fromarray(clear).save(tmp_path / "d_clear.png")
+    Image.fromarray(np.rot90(np.dstack([grey] * 3))).save(tmp_path / "e_turned.jpg", exif=exif)
+    picture(tmp_path / "f_none.png")
+    found = opened(tmp_path).find(FolderQuery("a_query.png", (32, 16, 48, 32))).matches
+    assert {one.image_id[0] for one in found[:4]} == set("bcde")
+    for one in found[:4]:
+        np.testing.assert_allclose(one.box, (96, 48, 112, 64), atol=1, err_msg=one.image_id)
+
+
 def test_what_cannot_be_read_is_listed_with_its_reason(folder):
     pool = opened(folder)
     assert (len(pool.names), pool.total) == (4, 5)
@@ -72,38 +95,56 @@ def test_what_cannot_be_read_is_listed_with_its_reason(folder):
 
 def test_a_folder_in_which_nothing_can_be_read_says_why(tmp_path):
     (tmp_path / "only.jpg").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"none of the 1 pictures was read; the first one: .*only\.jpg"):
+    with pytest.raises(ValueError, match=r"none of the 1 pictures can be read; the first one: .*only\.jpg"):
         opened(tmp_path)
 
 
-def test_stop_keeps_the_pictures_that_are_done(folder):
+def test_stop_keeps_the_parts_that_are_done_and_the_next_run_goes_on_there(folder, monkeypatch):
+    monkeypatch.setattr(selection_embedding, "_LEAST_SHARD", 2)
     token = CancelToken()
-    seen = []
 
     def progress(done, total, message):
-        seen.append(message)
-        if done == 2:
+        if done == 4:
             token.cancel()
 
     pool = opened(folder, progress=progress, cancel=token)
-    assert pool.names == ("a_query.png", "b_red.png", "c_blue.png")
-    assert pool.total == 5
+    assert pool.names == ("a_query.png", "b_red.png")
+    assert (pool.total, len(pool.skipped)) == (5, 0)
+    assert pool.find(FolderQuery("a_query.png", (32, 16, 48, 32))).matches[0].image_id == "b_red.png"
+    seen = []
+    again = opened(folder, progress=lambda done, total, message: seen.append(done))
+    assert seen[0] == 2
+    assert len(again.names) == 4
+    assert again.store.path == pool.store.path
     token = CancelToken()
     token.cancel()
-    with pytest.raises(ValueError, match="stopped before the first one"):
-        opened(folder, cancel=token)
     with pytest.raises(Cancelled):
-        pool.find(FolderQuery("a_query.png", (32, 16, 48, 32)), cancel=token)
+        opened(folder, side=320, cancel=token)
 
 
-def test_many_shards_rank_as_one(folder, monkeypatch):
+def test_changed_pictures_and_another_backbone_are_seen_anew(folder):
+    before = opened(folder).store.path
+    assert opened(folder).store.path == before
+    picture(folder / "c_blue.png", (32, 48, BLUE))
+    changed = opened(folder).store.path
+    other = ModuleBackbone(Colours(), (8, 16), {"other": 1}, device="cpu")
+    assert len({before, changed, embed_folder(read_annotated_folder(folder), other, 160).store.path}) == 3
+
+
+def test_a_pool_of_parts_on_the_disk_ranks_as_one_in_memory(folder, monkeypatch):
     query = FolderQuery("a_query.png", (32, 16, 48, 32))
-    whole = opened(folder)
-    monkeypatch.setattr("workbench.experiments.selection_folder.SHARD", 2)
-    parts = opened(folder)
-    assert [len(shard.image_ids) for shard in whole.shards] == [4]
-    assert [shard.image_ids for shard in parts.shards] == [("a_query.png", "b_red.png"), ("c_blue.png", "d_grey.png")]
-    assert parts.find(query).matches == whole.find(query).matches
+    monkeypatch.setattr(selection_embedding, "_LEAST_SHARD", 2)
+    pool = opened(folder)
+    assert [shard.image_ids for shard in pool.store] == [("a_query.png", "b_red.png"), ("c_blue.png", "d_grey.png")]
+    whole = pool.find(query).matches
+    monkeypatch.setattr(selection_folder, "IN_MEMORY", 3)
+    parts = pool.find(query).matches
+    assert [one.image_id for one in parts] == [one.image_id for one in whole]
+    np.testing.assert_allclose([one.score for one in parts], [one.score for one in whole], atol=1e-6)
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        pool.find(query, cancel=token)
 
 
 def test_of_neighbours_only_the_best_is_returned_and_folders_are_not_mixed(tmp_path):

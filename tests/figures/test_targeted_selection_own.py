@@ -1,6 +1,6 @@
 """The query picture: axes in the original's pixels whatever the preview's size, one shape, the same traces in every state."""
 
-from workbench.figures.targeted_selection_own import EMPTY, query_figure
+from workbench.figures.targeted_selection_own import BLANK, EMPTY, query_figure
 
 
 def test_the_axes_count_pixels_of_the_original():
@@ -14,7 +14,11 @@ def test_the_axes_count_pixels_of_the_original():
 
 
 def test_before_there_is_a_picture_it_says_so_with_the_same_traces():
-    empty, full = query_figure("", (1, 1), (0, 0, 1, 1), [], "t"), query_figure("data:x", (9, 9), (0, 0, 1, 1), [], "t")
+    empty, full = query_figure("", None, (0, 0, 1, 1), [], "t"), query_figure("data:x", (9, 9), (0, 0, 1, 1), [], "t")
     assert [trace.type for trace in empty.data] == [trace.type for trace in full.data]
     assert empty.layout.annotations[0].text == EMPTY
     assert (len(empty.layout.images), len(empty.layout.shapes)) == (0, 0)
+    coming = query_figure("", (9, 9), (0, 0, 1, 1), [], "t")
+    assert (len(coming.layout.annotations), len(coming.layout.shapes)) == (0, 1)
+    assert coming.layout.xaxis.range == (0, 9)
+    assert coming.layout.images[0].source == BLANK

@@ -40,6 +40,11 @@ class OwnPanel(OwnViews, Panel):
         self.build_own_view()
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Grey pictures, 384 x 240, three of them with a red square of 32 pixels."""

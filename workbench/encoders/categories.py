@@ -46,8 +46,9 @@ class Categories:
             used = np.bincount(codes[codes >= 0], minlength=len(known)) > 0
             order = np.flatnonzero(used)
         else:
+            plain = values.to_numpy(object) if isinstance(values.dtype, pd.StringDtype) else values  # a third sooner
             try:
-                codes, known = pd.factorize(values)
+                codes, known = pd.factorize(plain)
             except TypeError as error:
                 raise TypeError(f"{name} holds values that cannot be categories: {error}") from None
             known = pd.Index(known)

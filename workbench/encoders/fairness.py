@@ -69,20 +69,18 @@ def group_rates(
     scores = check_scores(score, len(target))
     categories, codes = check_groups(group, len(target))
     counts = GroupCounts.of(target, scores > check_threshold(threshold), codes, len(categories))
-    frame = pd.DataFrame(
-        {
-            "group": categories.labels,
-            "n": counts.rows,
-            "positives": counts.positives,
-            "negatives": counts.negatives,
-            "selected": counts.selected,
-            "true_positives": counts.true_positives,
-            "false_positives": counts.false_positives,
-        }
-    )
+    columns = {
+        "group": categories.labels,
+        "n": counts.rows,
+        "positives": counts.positives,
+        "negatives": counts.negatives,
+        "selected": counts.selected,
+        "true_positives": counts.true_positives,
+        "false_positives": counts.false_positives,
+    }
     for name, (value, low, high) in rate_values(counts, confidence).items():
-        frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = value, low, high
-    return frame
+        columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(columns)
 
 
 def gaps(

@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from workbench.datasets import (
-    AnnotatedFolder,
-    EmojiStreetConfig,
-    ImageEntry,
-    ScoredBox,
-    SkippedImage,
-    UnreadableImageError,
-    coco_dataset,
-    emoji_pool,
-    image_size,
-    load_images,
-    read_image,
-)
-from workbench.retrieval import (
-    Backbone,
-    Features,
-    Letterbox,
-    Match,
-    PoolScores,
-    Shard,
-    Template,
-    letterbox_batch,
-    rank,
-    scaled_features,
-    score_shard,
-)
+from workbench.datasets import ImageEntry, ScoredBox, SkippedImage, read_image
+from workbench.retrieval import Backbone, Features, FeatureStore, Match, Template, mine, mine_store, scaled_features
 from workbench.retrieval.features import Box
 from workbench.training import CancelToken, Progress, no_progress
-
-SHARD = 64
-"""Pictures of one size whose features lie together."""
 
 PYRAMID = (0.7, 1.0, 1.4)
 """Scales of the query that find smaller and larger objects as well (section 9)."""
 
-_SAMPLE = 24
+IN_MEMORY = 500
+"""Pools up to this size are searched in one go; larger ones part by part, with scores on the disk."""
+
+MOST_MATCHES = 20_000
+"""Pictures that a search returns at most, before neighbours are left out."""
+
 _KEPT_QUERIES = 12
 
 
@@ -92,26 +66,22 @@ class Found:
 
 @dataclass(eq=False)
 class FolderPool:
-    """A folder's pictures that could be read, with their features.
+    """A folder's pictures that could be read, with their features in a store.
 
     Attributes:
         kind: of the folder: ``"COCO"``, ``"BDD100K"``, ``"KITTI"``, ``"VOC"`` or ``"images"``.
         backbone: that saw the pictures.
-        canvas_size: (height, width) to which they were scaled.
-        entries: N pictures.
-        shards: their features, in the same order.
+        store: of their features.
+        entries: N pictures, in the order of the store.
         sizes: (width, height) of each picture, pixels.
-        skipped: the pictures that could not be read, and why.
-        total: pictures in the folder; more than N + skipped when the person pressed Stop.
+        total: pictures in the folder; more than N and the skipped ones when the person pressed Stop.
     """
 
     kind: str
     backbone: Backbone
-    canvas_size: tuple[int, int]
+    store: FeatureStore
     entries: tuple[ImageEntry, ...]
-    shards: tuple[Shard, ...]
     sizes: dict[str, tuple[int, int]]
-    skipped: tuple[SkippedImage, ...]
     total: int
     _seen: OrderedDict[tuple[str, float], Features] = field(default_factory=OrderedDict)
 
@@ -122,6 +92,21 @@ class FolderPool:
     def names(self) -> tuple[str, ...]:
         """N names, in the order of the folder."""
         return tuple(self._entries)
+
+    @property
+    def skipped(self) -> list[SkippedImage]:
+        """The pictures that could not be read, and why."""
+        return self.store.skipped
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """(height, width) to which the pictures were scaled."""
+        return self.store.manifest.canvas_size
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the store on the disk, in 1e6 bytes."""
+        return sum(size for record in self.store.records.values() for size, _ in record.files.values()) / 1e6
 
     def entry(self, image_id: str) -> ImageEntry:
         """Return what is known of a picture.
@@ -176,101 +161,29 @@ class FolderPool:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             templates = self.templates(query)
-        parts = []
-        for done, shard in enumerate(self._grouped(query.spacing)):
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            progress(done, len(self.shards), "parts of the pool")
-            parts.append(score_shard(shard, templates))
-        found = rank(
-            PoolScores.concatenate(parts), [templates], exclude=[query.image_id], one_per_group=query.spacing > 1
-        )
         said = tuple(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
-        return Found(query, tuple(found.matches), said)
+        options = {"top": MOST_MATCHES, "exclude": [query.image_id]}
+        if len(self.entries) <= IN_MEMORY:
+            found = mine(self.store, [templates], **options)
+        else:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".* lacks ")  # the person who pressed Stop knows
+                found = mine_store(self.store, [templates], progress=progress, cancel=cancel, **options)
+        return Found(query, tuple(self._without_neighbours(found.matches, query.spacing)), said)
 
-    def _grouped(self, spacing: int) -> Iterator[Shard]:
-        """Yield the shards with the runs of ``spacing`` successive pictures of a folder as groups."""
-        if spacing == 1:
-            yield from self.shards
-            return
+    def _without_neighbours(self, matches: Sequence[Match], spacing: int) -> Iterator[Match]:
+        """Yield only the best of each run of ``spacing`` successive pictures of a folder."""
+        runs: dict[str, tuple[str, int]] = {}
         counts: dict[str, int] = {}
-        for shard in self.shards:
-            groups = []
-            for name in shard.image_ids:
-                folder = str(PurePosixPath(name).parent)
-                counts[folder] = counts.get(folder, -1) + 1
-                groups.append(f"{folder} {counts[folder] // spacing}")
-            yield Shard(shard.image_ids, shard.features, tuple(groups))
-
-
-def embed_folder(
-    folder: AnnotatedFolder,
-    backbone: Backbone,
-    long_side: int,
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> FolderPool:
-    """Read the pictures of a folder and compute their features; what cannot be read is listed, and Stop keeps what is done.
-
-    Args:
-        folder: as :func:`~workbench.datasets.read_annotated_folder` returns it.
-        backbone: sees the pictures.
-        long_side: pixels to which the longer side of every picture is scaled: all alike, for matching does not follow scale.
-        progress: called before each picture.
-        cancel: looked at before each picture.
-
-    Raises:
-        ValueError: no picture can be read; the message gives the reason of the first one.
-    """
-    canvas_size = canvas_for(folder.entries, long_side)
-    entries = {entry.id: entry for entry in folder.entries}
-    skipped: list[SkippedImage] = []
-    sizes: dict[str, tuple[int, int]] = {}
-    shards: list[Shard] = []
-    parts: list[Features] = []
-    for picture in load_images(_until_stopped(folder.entries, progress, cancel), skipped):
-        parts.append(_half(backbone.features(*letterbox_batch([picture.image], canvas_size))))
-        sizes[picture.id] = (picture.image.shape[1], picture.image.shape[0])
-        if len(parts) == SHARD:
-            shards.append(Shard(tuple(sizes)[-SHARD:], Features.concatenate(parts)))
-            parts.clear()
-    if parts:
-        shards.append(Shard(tuple(sizes)[-len(parts) :], Features.concatenate(parts)))
-    if not sizes:
-        why = f"the first one: {skipped[0].reason}" if skipped else "stopped before the first one"
-        raise ValueError(f"none of the {len(entries)} pictures was read; {why}")
-    kept = tuple(entries[name] for name in sizes)
-    return FolderPool(folder.kind, backbone, canvas_size, kept, tuple(shards), sizes, tuple(skipped), len(entries))
-
-
-def _until_stopped(
-    entries: Sequence[ImageEntry], progress: Progress, cancel: CancelToken | None
-) -> Iterator[ImageEntry]:
-    for done, entry in enumerate(entries):
-        if cancel is not None and cancel.cancelled:
-            return
-        progress(done, len(entries), entry.id)
-        yield entry
-    progress(len(entries), len(entries), "pictures")
-
-
-def canvas_for(entries: Sequence[ImageEntry], long_side: int) -> tuple[int, int]:
-    """Return the (height, width) that holds a sample of the pictures, each scaled to ``long_side``, in steps of 32 pixels.
-
-    Pictures of other shapes are made to fit when they come.
-
-    Raises:
-        ValueError: ``long_side`` is below 64.
-    """
-    if long_side < 64:
-        raise ValueError(f"long_side must be at least 64 pixels, got {long_side}")
-    sizes = []
-    for entry in entries[:: max(1, len(entries) // _SAMPLE)]:
-        with contextlib.suppress(UnreadableImageError):
-            width, height = image_size(entry.path)
-            sizes.append(Letterbox.fit((height, width), (long_side, long_side)).content_size)
-    largest = np.max(sizes, axis=0) if sizes else (long_side, long_side)
-    return tuple(int(-(-side // 32) * 32) for side in largest)
+        for name in self.names:
+            folder = str(PurePosixPath(name).parent)
+            counts[folder] = counts.get(folder, -1) + 1
+            runs[name] = (folder, counts[folder] // spacing)
+        taken: set[tuple[str, int]] = set()
+        for one in matches:
+            if runs[one.image_id] not in taken:
+                taken.add(runs[one.image_id])
+                yield one
 
 
 def hits_table(found: Found, top: int) -> pd.DataFrame:
@@ -282,30 +195,3 @@ def hits_table(found: Found, top: int) -> pd.DataFrame:
 def hits_boxes(found: Found, top: int, category: str) -> list[ScoredBox]:
     """Return the best ``top`` matches as boxes of ``category``, for :func:`~workbench.datasets.write_coco`."""
     return [ScoredBox(one.image_id, category, one.box, one.score) for one in found.matches[:top]]
-
-
-def write_sample_folder(folder: str | os.PathLike[str], scenes: int = 40, first_seed: int = 700_000) -> Path:
-    """Write drawn street scenes as PNG files, with a COCO file of the objects that are looked for, and return the folder.
-
-    >>> import tempfile
-    >>> folder = write_sample_folder(tempfile.mkdtemp(), scenes=2)
-    >>> sorted(path.name for path in folder.iterdir())
-    ['annotations.json', 'street-700000.png', 'street-700001.png']
-    """
-    folder = Path(folder)
-    config = EmojiStreetConfig(prevalence=0.25)
-    boxes, sizes = [], {}
-    for entry in emoji_pool(scenes, first_seed, config):
-        scene, name = entry.load(), f"{entry.id}.png"
-        Image.fromarray(scene.image).save(folder / name)
-        sizes[name] = (config.width, config.height)
-        wanted = [one for one in scene.annotations if one.category in config.targets]
-        boxes += [ScoredBox(name, one.category, one.box, one.visible) for one in wanted]
-    dataset = coco_dataset(boxes, sizes)
-    (folder / "annotations.json").write_text(json.dumps(dataset))
-    return folder
-
-
-def _half(features: Features) -> Features:
-    """Return features in half precision, in which a pool of a person's takes half the memory; matching computes in float32."""
-    return Features({stride: values.half() for stride, values in features.items()}, features.letterboxes)

@@ -168,6 +168,10 @@ class PoolScanner:
             Matches(*(np.concatenate([getattr(one, name) for _, one in found], 1) for name in ("scores", "boxes"))),
         )
 
+    def template(self, place: Place, stride: int, scale: float = 1.0) -> Template:
+        """Return the template of a place at one stride, without scanning the pool for it."""
+        return self._cut(place.image_id, self.grown(place), stride, scale, self.settings.threshold)
+
     def grown(self, place: Place) -> Box:
         """Return a place's box, grown or shrunk by the settings' padding, inside its picture and at least 2 pixels wide."""
         height, width = self.features_of(place).letterboxes[0].image_size
@@ -179,7 +183,7 @@ class PoolScanner:
     def features_of(self, place: Place, scale: float = 1.0) -> Features:
         """Return the feature maps of a place's picture."""
         if isinstance(place, Example):
-            self._images.setdefault(place.image_id, place.image)
+            self.know(place)
         return self._seen(place.image_id, scale)
 
     def gem_cosines(self, place: Place) -> np.ndarray:
@@ -193,6 +197,10 @@ class PoolScanner:
             vector = gem(features[stride], weights=features.valid(stride))[0]
         return (self._gem_vectors @ vector).cpu().numpy().astype(float)
 
+    def know(self, example: Example) -> None:
+        """Remember an example's picture by its name, for :meth:`image`."""
+        self._images.setdefault(example.image_id, example.image)
+
     def image(self, image_id: str) -> np.ndarray:
         """Return a picture of the pool, or one that an example brought, uint8 (height, width, 3)."""
         if image_id not in self._images:
@@ -200,10 +208,13 @@ class PoolScanner:
         return self._images[image_id]
 
     def _scan(self, image_id: str, box: Box, stride: int, scale: float, threshold: float) -> tuple[Template, Matches]:
-        features = self._seen(image_id, scale)
-        template = Template.from_box(features, box, features.letterboxes[0], stride=stride, threshold=threshold)
+        template = self._cut(image_id, box, stride, scale, threshold)
         with one_thread():
             return template, match([template], self._prepared)
+
+    def _cut(self, image_id: str, box: Box, stride: int, scale: float, threshold: float) -> Template:
+        features = self._seen(image_id, scale)
+        return Template.from_box(features, box, features.letterboxes[0], stride=stride, threshold=threshold)
 
     @cached_property
     def _prepared(self) -> PreparedFeatures:

@@ -49,7 +49,6 @@ class MiningSession(PoolScanner):
         query: what is looked for.
 
     Attributes:
-        query: the object of interest; another one may be set.
         clicks: judgements, the oldest first; may be set as well.
     """
 
@@ -67,6 +66,16 @@ class MiningSession(PoolScanner):
         self._last: tuple[object, Mining] | None = None
 
     # What is looked for
+
+    @property
+    def query(self) -> Example:
+        """The object of interest; another one may be set."""
+        return self._query
+
+    @query.setter
+    def query(self, example: Example) -> None:
+        self.know(example)
+        self._query = example
 
     @property
     def positives(self) -> tuple[Place, ...]:
@@ -111,9 +120,14 @@ class MiningSession(PoolScanner):
 
     def ranking(self) -> Mining:
         """Return the pool ranked for the query and the clicks, remembered until something changes."""
-        key = (self.query.image_id, self.query.box, self.clicks, self.settings)
+        key = (self.query.image_id, self.query.box, self.query.category, self.clicks, self.settings)
         if self._last is None or self._last[0] != key:
-            self._last = key, self.mining(self.positives, negatives=self.negatives, exclude=self.judged)
+            judged = self.judged
+            self._kept = [row for name, row in self.rows_of.items() if name not in judged]
+            self._z: dict[str, tuple[list[str], np.ndarray, np.ndarray]] = {}
+            known = self.query.category and not self.pool.objects.empty
+            self._truth = self.pool.shows(self.query.category)[self._kept] if known else None
+            self._last = key, self.mining(self.positives, negatives=self.negatives, exclude=judged)
         return self._last[1]
 
     def hits(self, top: int = 12, method: str = "DTM") -> list[Hit]:
@@ -142,36 +156,33 @@ class MiningSession(PoolScanner):
         Raises:
             ValueError: there is no such method.
         """
+        ids, wanted, unwanted = self._z_of(method)
         counted = Counter(click.kind for click in self.clicks[:after])
-        if method == "DTM":
-            table = self.ranking().table
-            ids = table["image_id"].tolist()
-            wanted, unwanted = (table.filter(regex=f"^{name}_").to_numpy() for name in ("z", "negative"))
-        elif method == "GeM":
-            kept = self._kept
-            ids = [self.pool.image_ids[row] for row in kept]
-            wanted, unwanted = (
-                np.array([z_scores(self.gem_cosines(one)[kept]) for one in some]).T
-                for some in (self.positives, self.negatives)
-            )
-        else:
-            raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
         combined = COMBINATIONS[self.settings.combine](wanted[:, : 1 + counted[MORE]], axis=1)
         return ids, combined - unwanted[:, : counted[NOT]].mean(1) if counted[NOT] else combined
 
+    def _z_of(self, method: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Return names (n,) and z-scores of what is looked for, (n, p), and avoided, (n, q), remembered until something changes."""
+        ranked = self.ranking()
+        if method not in self._z:
+            if method == "DTM":
+                parts = (ranked.table.filter(regex=f"^{name}_").to_numpy() for name in ("z", "negative"))
+            elif method == "GeM":
+                parts = (
+                    np.array([z_scores(self.gem_cosines(one)[self._kept]) for one in some]).T
+                    for some in (self.positives, self.negatives)
+                )
+            else:
+                raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+            self._z[method] = (ranked.table["image_id"].tolist(), *parts)
+        return self._z[method]
+
     # How good it is
 
-    @property
-    def relevant(self) -> np.ndarray | None:
-        """Bool (N,): which pictures of the pool show the query's class; None where nobody knows."""
-        if not self.query.category or self.pool.objects.empty:
-            return None
-        return self.pool.shows(self.query.category)
-
     def truth(self) -> np.ndarray | None:
-        """Return which of the pictures that nobody has judged show the query's class, bool (n,), or None."""
-        relevant = self.relevant
-        return None if relevant is None else relevant[self._kept]
+        """Return which of the pictures that nobody has judged show the query's class, bool (n,); None where nobody knows."""
+        self.ranking()
+        return self._truth
 
     def average_precision(self, method: str = "DTM", after: int | None = None) -> float:
         """Return AP over the pictures that nobody has judged; NaN without a truth or a positive. Arguments as :meth:`scores`."""
@@ -191,11 +202,6 @@ class MiningSession(PoolScanner):
             return np.empty(0)
         found = np.cumsum(truth[np.argsort(-self.scores(method)[1], kind="stable")])
         return found / found[-1]
-
-    @property
-    def _kept(self) -> list[int]:
-        judged = self.judged
-        return [row for name, row in self.rows_of.items() if name not in judged]
 
     # Clicks
 

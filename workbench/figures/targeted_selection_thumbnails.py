@@ -50,7 +50,7 @@ def wall_figure(
     columns: int = 4,
     places: int = 8,
 ) -> go.Figure:
-    """Draw thumbnails in rows; a figure of fewer than ``places`` keeps the traces of a full one.
+    """Draw thumbnails in rows; a figure of fewer than ``places`` is lower, and keeps the traces of a full one.
 
     Args:
         thumbnails: the best first; at most ``places``.
@@ -64,12 +64,12 @@ def wall_figure(
     """
     if len(thumbnails) > places:
         raise ValueError(f"thumbnails has {len(thumbnails)} pictures, expected at most {places}")
-    rows = -(-places // columns)
+    rows = -(-len(thumbnails) // columns)
     width, height = columns * (CELL[0] + GAP[0]) - GAP[0], rows * (CELL[1] + GAP[1])
     corners = [_corner(index, columns) for index in range(places)]
     figure = new_image_figure(title, height=90 + rows * 175)
     figure.update_xaxes(range=[-2, width + 2])
-    figure.update_yaxes(range=[height + 2, -2], autorange=False, constraintoward="top")
+    figure.update_yaxes(range=[max(height, 1) + 2, -2], autorange=False, constraintoward="top")
     for index in range(places):
         figure.add_trace(_picture(thumbnails[index] if index < len(thumbnails) else None, corners[index]))
     for hit, (role, dash) in FRAMES.items():

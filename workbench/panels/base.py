@@ -153,6 +153,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
         figures: Sequence[LiveFigure],
         draw: Draw | None = None,
         controls: Sequence[widgets.Widget] = (),
+        body: widgets.Widget | None = None,
     ) -> None:
         """Add a tab; ``draw(changed)`` updates its figures, and is only called while the tab is visible.
 
@@ -161,11 +162,12 @@ class Panel(Controls, Uploads, Work, Exports, State):
             figures: figures made by :meth:`add_figure`.
             draw: gets the names of all traits that changed since it was last called.
             controls: controls of this view alone, built with ``place=False``.
+            body: a widget that holds the figures, where they are not simply one below the other.
 
         Raises:
             ValueError: there is a view of this title already.
         """
-        view = View(title, list(figures), list(controls), draw, set(self._names))
+        view = View(title, list(figures), list(controls), draw, body, set(self._names))
         self._views.add(view)
         self.view = self.view or title
 

@@ -10,7 +10,8 @@ import ipywidgets as widgets
 import traitlets
 
 from workbench.datasets import read_annotated_folder
-from workbench.experiments.selection_folder import FolderPool, embed_folder, write_sample_folder
+from workbench.experiments.selection_embedding import embed_folder, write_sample_folder
+from workbench.experiments.selection_folder import FolderPool
 from workbench.panels.targeted_selection_own_words import read_words
 from workbench.panels.uploads import files_button, path_box
 from workbench.retrieval import Backbone
@@ -47,44 +48,54 @@ class OwnPictures(traitlets.HasTraits):
         ]  # fmt: skip
 
     def open_folder(self, path: str | os.PathLike[str], annotations: str | os.PathLike[str] | None = None) -> None:
-        """Read and embed the pictures of a folder in the background; Stop keeps those that are done.
+        """Read and embed the pictures of a folder in the background; Stop keeps what is done, and the next time goes on there.
 
         Args:
             path: on the kernel's machine.
             annotations: JSON file of COCO or BDD100K; default :attr:`own_annotations`, and where that is empty, what lies there.
         """
-        named = annotations or self.own_annotations.strip() or None
-        backbone, side = self.backbone, self.own_side
-
-        def read(progress: Progress, cancel: CancelToken) -> FolderPool:
-            folder = read_annotated_folder(path, Path(named).expanduser() if named else None)
-            return embed_folder(folder, backbone, side, progress, cancel)
-
-        def done(pool: FolderPool) -> None:
-            self.own_pool = pool
-            self.say(*read_words(pool))
-
-        self.run_job(read, on_done=done, label="Reading pictures")
+        self._open(Path(path), annotations or self.own_annotations.strip() or None)
 
     def receive_pictures(self, files: list[tuple[str, bytes]]) -> None:
         """Open uploaded files as a folder: pictures, and with them at most one JSON file of annotations, or VOC's XML files."""
         with self.guard("upload: "):
-            folder = self._fresh_folder()
+            kept, folder = self._fresh_folder()
             for name, content in files:
                 (folder / PurePosixPath(name.replace("\\", "/")).name).write_bytes(content)
-            self.open_folder(folder)
+            self._open(folder, None, kept)
 
     def open_sample(self) -> None:
         """Write 40 drawn scenes with a COCO file to a folder, and open it."""
-        self.open_folder(write_sample_folder(self._fresh_folder()))
+        kept, folder = self._fresh_folder()
+        self._open(write_sample_folder(folder), None, kept)
 
-    def _fresh_folder(self) -> Path:
-        """Return an empty folder; that of the upload before is deleted."""
+    def _open(
+        self, path: Path, annotations: str | os.PathLike[str] | None, kept: tempfile.TemporaryDirectory | None = None
+    ) -> None:
+        """Open a folder; ``kept`` is the one that holds it, where that is to vanish with the pool."""
+        backbone, side = self.backbone, self.own_side
+        store = Path(kept.name) / "features" if kept else None
+
+        def read(progress: Progress, cancel: CancelToken) -> FolderPool:
+            folder = read_annotated_folder(path, Path(annotations).expanduser() if annotations else None)
+            return embed_folder(folder, backbone, side, store, progress, cancel)
+
+        def done(pool: FolderPool) -> None:
+            self.own_pool = pool
+            self._own_uploads = kept  # the upload before it is deleted now
+            self.say(*read_words(pool))
+
+        self.run_job(read, on_done=done, label="Reading pictures")
+
+    def _fresh_folder(self) -> tuple[tempfile.TemporaryDirectory, Path]:
+        """Return an empty folder, and what deletes it when it is let go."""
         if self.running:
-            raise ValueError("pictures are still being read: stop that, or wait until it is done")
-        self._own_uploads = tempfile.TemporaryDirectory(prefix="workbench-pictures-")
+            raise ValueError(f"{self.job.label} is still running: stop it, or wait until it is done")
+        kept = tempfile.TemporaryDirectory(prefix="workbench-pictures-")
+        folder = Path(kept.name) / "pictures"
+        folder.mkdir()
         self.own_annotations = ""
-        return Path(self._own_uploads.name)
+        return kept, folder
 
     def _own_path_given(self, path: str) -> None:
         with self.guard():

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import traitlets
 
+from workbench.datasets.annotated_images import Box
 from workbench.experiments.selection_cache import OpenPool, open_pool
-from workbench.experiments.selection_pool import PoolConfig
+from workbench.experiments.selection_pool import PoolConfig, Query
 from workbench.experiments.selection_scan import Click, Example, MiningSettings
 from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
+from workbench.panels.pool_pictures import PoolPictures
+from workbench.panels.targeted_selection_and import AND, AndViews
+from workbench.panels.targeted_selection_own import OWN, OwnViews
+from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
+from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 
+VIEWS = (QUERY, THEATRE, WALL, AND, OWN)
 POOL = PoolConfig(scenes=192)
 STRIDES = {"8": (8,), "16": (16,), "8 + 16": (8, 16)}
+LEAST_OVERLAP = 0.1
+"""Intersection over union from which a box is taken for the box of an object."""
 
 
-class TargetedSelectionPanel(Panel):
+class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnViews, PoolPictures, Panel):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
     Every control is an attribute: ``panel.query`` (such as ``"bike 1"``), ``panel.columns`` and ``panel.rows`` (its box),
@@ -38,13 +49,8 @@ class TargetedSelectionPanel(Panel):
 
     title = "targeted selection"
     query = traitlets.Unicode("bike 1")
-    columns = traitlets.Tuple((0, 1), help="left and right edge of the query's box, pixels")
-    rows = traitlets.Tuple((0, 1), help="top and bottom edge of the query's box, pixels")
     strides = traitlets.Unicode("8 + 16")
-    padding = traitlets.Int(0)
-    threshold = traitlets.Float(0.5)
     combine = traitlets.Unicode("mean")
-    clicks = traitlets.Tuple(help="judgements of pictures of the pool, the oldest first")
 
     def __init__(
         self,
@@ -61,32 +67,49 @@ class TargetedSelectionPanel(Panel):
 
     def build(self) -> None:
         """Make the controls and the views."""
-        self.examples = named_examples(self.opened)
-        example = self.examples[self.query]
-        self.session = MiningSession(self.opened.pool, self.backbone, example)
-        self.columns, self.rows = _edges(example)
+        self.queries = named_queries(self.opened.queries)
+        self.columns, self.rows = edges(self.queries[self.query].target.box)
         self._shown_query = self.query
-        self.dropdown("query", list(self.examples), "Object to look for")
-        self.choice("strides", list(STRIDES), "Strides")
+        self.session = MiningSession(self.opened.pool, self.backbone, self._example())
+        self.dropdown("query", list(self.queries), "Object to look for")
+        self.choice("strides", list(STRIDES), "Strides", tooltip="Pixels per cell of the feature maps that are matched")
+        self.choice("combine", ["mean", "max", "min"], "Several examples by", tooltip="How their z-scores become one")
+        self.build_query_view()
+        self.build_theatre_view()
+        self.build_wall_view()
+        self.build_and_view()
+        self.build_own_view()
+        self.tables |= {AND: self.and_frame, OWN: self.own_frame}
+        self.view = WALL
 
     def redraw(self, changed: frozenset[str]) -> None:
         """Bring the session up to the controls; the views draw from it afterwards."""
         if self.query != self._shown_query:
             self._shown_query = self.query
+            columns, rows = edges(self.queries[self.query].target.box)
             with self.hold():
-                if "columns" not in changed:
-                    self.columns = _edges(self.examples[self.query])[0]
-                if "rows" not in changed:
-                    self.rows = _edges(self.examples[self.query])[1]
-                if "clicks" not in changed:
-                    self.clicks = ()
-        example = self.examples[self.query]
-        box = (self.columns[0], self.rows[0], self.columns[1], self.rows[1])
-        self.session.query = Example(example.image_id, example.image, box, example.category)
-        self.session.settings = MiningSettings(
+                self.columns = self.columns if "columns" in changed else columns
+                self.rows = self.rows if "rows" in changed else rows
+                self.clicks = self.clicks if "clicks" in changed else ()
+        session = self.session
+        session.query = self._example()
+        session.settings = MiningSettings(
             STRIDES[self.strides], threshold=self.threshold, padding=self.padding, combine=self.combine
         )
-        self.session.clicks = tuple(Click(*click) for click in self.clicks)
+        session.clicks = tuple(Click(*click) for click in self.clicks if click[1] in session.rows_of)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # view 1 says it where an object is smaller than a cell
+            session.ranking()
+
+    @property
+    def box(self) -> Box:
+        """The query's box, (x0, y0, x1, y1) in pixels of its picture, at least one pixel wide and high."""
+        (x0, x1), (y0, y1) = self.columns, self.rows
+        return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+    def _example(self) -> Example:
+        scene = self.queries[self.query].scene
+        return Example(scene.id, scene.image, self.box, category_at(self.queries[self.query], self.box))
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers of the visible view: the ranked pool, unless the view has a table of its own."""
@@ -95,16 +118,39 @@ class TargetedSelectionPanel(Panel):
         return self.session.ranking().table.sort_values("score", ascending=False, ignore_index=True)
 
 
-def named_examples(opened: OpenPool) -> dict[str, Example]:
-    """Return the queries of a pool by names such as ``"bike 1"``, class by class."""
+def named_queries(queries: tuple[Query, ...]) -> dict[str, Query]:
+    """Return queries by names such as ``"bike 1"``, class by class."""
     counts: dict[str, int] = {}
     named = {}
-    for query in opened.queries:
+    for query in queries:
         counts[query.category] = counts.get(query.category, 0) + 1
-        named[f"{query.category.replace('_', ' ')} {counts[query.category]}"] = Example.of(query)
+        named[f"{query.category.replace('_', ' ')} {counts[query.category]}"] = query
     return dict(sorted(named.items()))
 
 
-def _edges(example: Example) -> tuple[tuple[int, int], tuple[int, int]]:
-    x0, y0, x1, y1 = (round(value) for value in example.box)
+def category_at(query: Query, box: Box) -> str:
+    """Return the class of the object of a query's scene that a box overlaps most; empty where it overlaps none well."""
+    overlaps = {one.category: 0.0 for one in query.scene.annotations}
+    for one in query.scene.annotations:
+        overlaps[one.category] = max(overlaps[one.category], overlap(one.box, box))
+    best = max(overlaps, key=overlaps.get)
+    return best if overlaps[best] >= LEAST_OVERLAP else ""
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Return the intersection over union of two boxes.
+
+    >>> overlap((0, 0, 10, 10), (5, 0, 15, 10)), overlap((0, 0, 1, 1), (2, 2, 3, 3))
+    (0.333..., 0.0)
+    """
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (first, second)]
+    return shared / (sum(areas) - shared)
+
+
+def edges(box: Box) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return a box as its left and right and its top and bottom edges, in whole pixels."""
+    x0, y0, x1, y1 = (float(round(value)) for value in box)
     return (x0, x1), (y0, y1)

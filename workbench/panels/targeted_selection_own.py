@@ -244,7 +244,7 @@ class OwnViews(OwnPictures):
     def _draw_query(self) -> go.Figure:
         pool = self.own_pool
         if pool is None:
-            return draw.query_figure("", (1, 1), (0, 0, 1, 1), [], "Your picture: give a folder, or upload")
+            return draw.query_figure("", None, (0, 0, 1, 1), [], "Your picture: give a folder, or upload")
         source = self._own_pictures.of([self.own_name])[0]
         others = [one.box for one in pool.entry(self.own_name).annotations]
         title = f"Query: {tail(self.own_name, 40)}"

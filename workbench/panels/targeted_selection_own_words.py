@@ -32,7 +32,8 @@ def pool_html(pool: FolderPool, found: Found | None, relevant: dict[str, bool] |
     """Return what to do, what to take care of, how good the best ``top`` hits are where that is known, and what was skipped."""
     lines = [
         "Drag the box in the picture, draw another one, or move its edges. Every picture was scaled to fit "
-        f"{pool.canvas_size[1]} x {pool.canvas_size[0]} pixels."
+        f"{pool.canvas_size[1]} x {pool.canvas_size[0]} pixels; their features take {pool.megabytes:,.0f} MB on the disk. A folder "
+        "that did not change opens at once the next time."
     ]
     if found is not None:
         lines += [f"Take care: {html.escape(text)}." for text in found.warnings]

@@ -14,12 +14,13 @@ Draw = Callable[[frozenset[str]], None]
 
 @dataclass
 class View:
-    """One tab: its figures, its own controls, and the function that draws it."""
+    """One tab: its figures, its own controls, the function that draws it, and what holds the figures if not one column."""
 
     title: str
     figures: list[LiveFigure]
     controls: list[widgets.Widget]
     draw: Draw | None
+    body: widgets.Widget | None = None
     stale: set[str] = field(default_factory=set)
 
 
@@ -28,6 +29,22 @@ def row(children: Sequence[widgets.Widget]) -> widgets.HBox:
     box = widgets.HBox(list(children))
     box.add_class("workbench-row")
     return box
+
+
+def beside(left: widgets.Widget, right: widgets.Widget, share: int = 2, least: int = 340) -> widgets.HBox:
+    """Return two widgets side by side, the left one ``share`` times as wide; one below the other on a narrow window.
+
+    Args:
+        left: gets ``share`` parts of the width.
+        right: gets one part.
+        share: at least 1.
+        least: width in pixels below which the right one is not squeezed.
+    """
+    parts = [
+        widgets.VBox([widget], layout=widgets.Layout(flex=f"{part} 1 {part * least}px", min_width="0"))
+        for widget, part in ((left, share), (right, 1))
+    ]
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", width="100%", overflow="hidden"))
 
 
 class Views(widgets.Tab):
@@ -56,4 +73,5 @@ class Views(widgets.Tab):
         """Put the widgets of a view into its tab, once."""
         box, view = self.children[list(self.views).index(title)], self.views[title]
         if not box.children:
-            box.children = [row(view.controls), *view.figures] if view.controls else view.figures
+            body = view.figures if view.body is None else [view.body]
+            box.children = [row(view.controls), *body] if view.controls else body

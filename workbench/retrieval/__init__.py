@@ -27,12 +27,14 @@ from workbench.retrieval.compression import Encoding, Projection, fit_projection
 from workbench.retrieval.descriptors import Whitening, crop_gem, gem, r_mac, regional_maxima
 from workbench.retrieval.diversity import covering_facility_location, facility_location, graph_cut
 from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
+from workbench.retrieval.embedding import compress, embed
 from workbench.retrieval.features import Features, Letterbox, l2_normalise, letterbox_batch
 from workbench.retrieval.hog import HogColourBackbone
 from workbench.retrieval.matching import Matches, PreparedFeatures, match, score_map
 from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
 from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
 from workbench.retrieval.store import FeatureStore
+from workbench.retrieval.store_mining import mine_store
 from workbench.retrieval.template import Template, object_templates, scaled_features
 
 __all__ = [
@@ -55,10 +57,12 @@ __all__ = [
     "Template",
     "TorchvisionBackbone",
     "Whitening",
+    "compress",
     "coverage_of_box",
     "coverage_of_mask",
     "covering_facility_location",
     "crop_gem",
+    "embed",
     "facility_location",
     "fit_projections",
     "gem",
@@ -68,6 +72,7 @@ __all__ = [
     "load_efficientnet_lite0",
     "match",
     "mine",
+    "mine_store",
     "object_templates",
     "r_mac",
     "rank",

@@ -92,6 +92,11 @@ class EfficientNetLite0Backbone:
             "version": 1,
         }
         self._network = network.to(self.device, memory_format=torch.channels_last)  # a third faster on a CPU
+        self._made_of = (stages, weights, device)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes what it is made of, not the weights."""
+        return type(self), self._made_of
 
     def features(self, images: Tensor, letterboxes: Sequence[Letterbox] | None = None) -> Features:
         batch, letterboxes = prepared(images, letterboxes, max(self.strides), self.device)
@@ -148,8 +153,18 @@ class TorchvisionBackbone:
         self._model.to(self.device)
         self._mean, self._std = (torch.tensor(values, device=self.device).reshape(3, 1, 1) for values in (mean, std))
         self._seen: dict[str, Tensor] = {}
-        for name in set(self._layers.values()):
-            self._model.get_submodule(name).register_forward_hook(self._keep(name))
+        self._hooks = {
+            name: self._model.get_submodule(name).register_forward_hook(self._keep(name))
+            for name in set(self._layers.values())
+        }
+        self._made_of = (dict(self._layers), tuple(mean), tuple(std), device)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes the network without the hooks, which belong to this object."""
+        model = copy.deepcopy(self._model).cpu()
+        for name, hook in self._hooks.items():
+            del model.get_submodule(name)._forward_hooks[hook.id]
+        return type(self), (model, *self._made_of)
 
     def features(self, images: Tensor, letterboxes: Sequence[Letterbox] | None = None) -> Features:
         batch, letterboxes = prepared(images, letterboxes, max(self.strides), self.device)

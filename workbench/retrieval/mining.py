@@ -140,8 +140,8 @@ def mine(
         ValueError: there is no object or no picture; an option is out of its range; groups are asked for but not known; or the
             features do not fit the templates.
     """
-    _check_options(objects, combine, top)
-    templates = [template for one in (*objects, *negatives) for template in _templates(one)]
+    check_options(objects, combine, top)
+    templates = [template for one in (*objects, *negatives) for template in templates_of(one)]
     scores = PoolScores.concatenate([score_shard(shard, templates) for shard in pool])
     return rank(
         scores,
@@ -174,10 +174,10 @@ def rank(
     Raises:
         ValueError: as :func:`mine`; or the scores are of another number of templates, or one of them is not finite.
     """
-    _check_options(objects, combine, top)
+    check_options(objects, combine, top)
     if one_per_group and not scores.groups:
         raise ValueError("one_per_group needs the groups of the pool's pictures, but the shards have none")
-    wanted = sum(len(_templates(one)) for one in (*objects, *negatives))
+    wanted = sum(len(templates_of(one)) for one in (*objects, *negatives))
     if scores.matches.scores.shape[1] != wanted:
         raise ValueError(f"scores are of {scores.matches.scores.shape[1]} templates, the objects have {wanted}")
     excluded = set(exclude)
@@ -189,7 +189,7 @@ def rank(
         raise ValueError(f"the scores of {scores.image_ids[kept[bad[0]]]!r} are not finite: its features are damaged")
     z, places, first = [], [], 0
     for one in (*objects, *negatives):
-        templates = _templates(one)
+        templates = templates_of(one)
         part = slice(first, first := first + len(templates))
         fused, box = _fuse(templates, values[:, part], boxes[:, part])
         z.append(fused)
@@ -204,10 +204,10 @@ def rank(
     chosen = _order(final, groups if one_per_group else None)[:top]
     nearest = places[np.arange(len(kept)), wanted_z.argmax(1)]
     matches = [
-        Match(ids[index], float(final[index]), _box(nearest[index]), tuple(_box(box) for box in places[index]))
+        Match(ids[index], float(final[index]), as_box(nearest[index]), tuple(as_box(box) for box in places[index]))
         for index in chosen
     ]
-    return Mining(matches, _table(ids, groups, final, wanted_z, unwanted_z, nearest))
+    return Mining(matches, table_of(ids, groups, final, wanted_z, unwanted_z, nearest))
 
 
 def z_scores(values: np.ndarray) -> np.ndarray:
@@ -246,7 +246,7 @@ def _order(final: np.ndarray, groups: Sequence[str] | None) -> np.ndarray:
     return order[np.sort(first)]
 
 
-def _table(
+def table_of(
     ids: Sequence[str],
     groups: Sequence[str] | None,
     final: np.ndarray,
@@ -254,6 +254,7 @@ def _table(
     unwanted: np.ndarray,
     boxes: np.ndarray,
 ) -> pd.DataFrame:
+    """Return the table of :class:`Mining` from its columns: ``wanted`` (N, objects) and ``unwanted`` (N, negatives) z-scores."""
     columns: dict[str, object] = {"image_id": ids}
     if groups is not None:
         columns["group"] = groups
@@ -264,12 +265,14 @@ def _table(
     return pd.DataFrame(columns)
 
 
-def _templates(one: Object) -> tuple[Template, ...]:
+def templates_of(one: Object) -> tuple[Template, ...]:
+    """Return the templates of an object of interest."""
     return (one,) if isinstance(one, Template) else tuple(one)
 
 
-def _check_options(objects: Sequence[Object], combine: str, top: int | None) -> None:
-    if not len(objects) or not all(_templates(one) for one in objects):
+def check_options(objects: Sequence[Object], combine: str, top: int | None) -> None:
+    """Raise ValueError when there is no object, or ``combine`` or ``top`` is out of its range."""
+    if not len(objects) or not all(templates_of(one) for one in objects):
         raise ValueError("objects must hold at least one template each, and at least one object")
     if combine not in COMBINATIONS:
         raise ValueError(f"combine must be one of {', '.join(map(repr, COMBINATIONS))}, got {combine!r}")
@@ -277,5 +280,6 @@ def _check_options(objects: Sequence[Object], combine: str, top: int | None) -> 
         raise ValueError(f"top must be a whole number of at least 1, or None, got {top!r}")
 
 
-def _box(values: np.ndarray) -> Box:
+def as_box(values: np.ndarray) -> Box:
+    """Return a box as four numbers of Python."""
     return tuple(float(value) for value in values)

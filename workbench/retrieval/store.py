@@ -26,6 +26,7 @@ from workbench.retrieval.store_files import (
     read_index,
     read_record,
     read_shard,
+    shard_folder,
     write_shard,
 )
 from workbench.retrieval.store_manifest import MANIFEST, Manifest, read_manifest, write_manifest
@@ -89,7 +90,7 @@ class FeatureStore:
             ValueError: the store that is there has another recipe, encoding, canvas, shard size or source; or a file of it is
                 damaged (a shard that is missing is no error: it can be written again).
         """
-        path = Path(path).expanduser()
+        path = Path(path).expanduser().absolute()
         if shard_size < 1:
             raise ValueError(f"shard_size must be at least 1, got {shard_size}")
         manifest = Manifest(dict(recipe), encoding or Encoding(), canvas_size, shard_size, source, planned)
@@ -106,7 +107,8 @@ class FeatureStore:
                 raise ValueError(f"the store {path} has {name} {came!r}, not {expected!r}")
         store = cls(path, manifest if planned is not None else stored)
         store._read_records({})
-        store._clean()
+        for number in store.records:
+            store._clean(number)
         store.save()
         return store
 
@@ -126,7 +128,7 @@ class FeatureStore:
             ValueError: the store was made with another recipe or encoding, the message names both hashes; or a file is damaged,
                 the message names it.
         """
-        path = Path(path).expanduser()
+        path = Path(path).expanduser().absolute()
         manifest, checksums = read_manifest(path)
         manifest.expect(path, recipe, encoding)
         store = cls(path, manifest)
@@ -247,14 +249,8 @@ class FeatureStore:
         skipped: Sequence[SkippedImage] = (),
         paths: Mapping[str, str] | None = None,
     ) -> ShardRecord:
-        """Write the shard of that number from its parts, see :func:`~workbench.retrieval.store_files.write_shard`.
-
-        If another process writes the same shard first, that one stays.
-        """
-        with suppress(FileExistsError):
-            write_shard(
-                self.folder(number), parts, self.manifest.encoding, entries=entries, paths=paths, skipped=skipped
-            )
+        """Write the shard of that number from its parts, see :func:`~workbench.retrieval.store_files.write_shard`."""
+        write_shard(self.folder(number), parts, self.manifest.encoding, entries=entries, paths=paths, skipped=skipped)
         return self.add(number)
 
     def add(self, number: int) -> ShardRecord:
@@ -269,6 +265,7 @@ class FeatureStore:
                 before = self.records[other].maps
                 raise ValueError(f"shard {number} of {self.path} has maps {record.maps}, the others have {before}")
         self.records[number] = record
+        self._clean(number)
         self.save()
         return record
 
@@ -285,7 +282,7 @@ class FeatureStore:
 
     def folder(self, number: int) -> Path:
         """Return the folder of a shard."""
-        return self.path / f"shard-{number:05d}"
+        return shard_folder(self.path, number)
 
     def save(self) -> None:
         """Write the manifest."""
@@ -305,8 +302,7 @@ class FeatureStore:
                 raise type(error)(f"{error}; to have the shard written again, remove {folder}") from None
             self.records[number] = record
 
-    def _clean(self) -> None:
-        """Remove what killed writers left of shards that are there."""
-        for number in self.records:
-            for left in self.path.glob(f".{self.folder(number).name}.*"):
-                shutil.rmtree(left, ignore_errors=True)
+    def _clean(self, number: int) -> None:
+        """Remove what killed writers left of a shard that is there."""
+        for left in self.path.glob(f".{self.folder(number).name}.*"):
+            shutil.rmtree(left, ignore_errors=True)

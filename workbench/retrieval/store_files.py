@@ -58,6 +58,11 @@ class Index:
     paths: tuple[str, ...]
 
 
+def shard_folder(store: Path, number: int) -> Path:
+    """Return the folder of a shard."""
+    return store / f"shard-{number:05d}"
+
+
 def write_shard(
     folder: Path,
     parts: Iterable[Shard],
@@ -69,10 +74,11 @@ def write_shard(
 ) -> ShardRecord:
     """Write a shard from its parts, which are read one by one, and return its record.
 
-    The folder appears whole or not at all, with the same bytes for the same parts.
+    The folder appears whole or not at all, with the same bytes for the same parts. If another process has written it by then,
+    that one stays.
 
     Args:
-        folder: of the shard, which must not exist.
+        folder: of the shard.
         parts: consecutive pictures.
         encoding: of the store.
         entries: digest of what was asked for.
@@ -80,29 +86,15 @@ def write_shard(
         skipped: pictures that could not be read; a list may grow while the parts are read.
 
     Raises:
-        FileExistsError: the folder exists.
         ValueError: the parts have maps of different sizes, only some have groups, or they cannot be encoded.
     """
-    with atomic_folder(folder) as temporary, closing(_Arrays(temporary)) as arrays:
-        rows, grouped = [], set()
-        for part in parts:
-            grouped.add(bool(part.groups))
-            if len(grouped) > 1:
-                raise ValueError(f"some parts of {folder.name} have groups and others have none")
-            for stride in part.features.strides:
-                encoded = encode(part.features[stride], encoding, stride)
-                arrays.append(f"stride-{stride}.npy", encoded.values)
-                if encoded.residual is not None:
-                    arrays.append(f"residual-{stride}.npy", encoded.residual)
-                    arrays.append(f"error-{stride}.npy", encoded.error)
-            groups = part.groups or ("",) * len(part.image_ids)
-            for name, group, placed in zip(part.image_ids, groups, part.features.letterboxes, strict=True):
-                rows.append((name, group, *placed.image_size, *placed.content_size, (paths or {}).get(name, "")))
-        shapes = arrays.finish()
-        with open(temporary / INDEX, "w", **_TEXT) as file:
-            csv.writer(file, lineterminator="\n").writerows([INDEX_COLUMNS, *rows])
-        _write_record(temporary, len(rows), entries, shapes, skipped)
-        return read_record(temporary)
+    try:
+        with atomic_folder(folder) as temporary:
+            _write_parts(temporary, parts, encoding, entries, paths or {}, skipped)
+    except OSError:  # the folder is there, and its writer may have swept up what this one had
+        if not (folder / RECORD).is_file():
+            raise
+    return read_record(folder)
 
 
 def read_record(folder: Path) -> ShardRecord:
@@ -227,6 +219,35 @@ class _Arrays:
         file, dtype, shape, count = self._open[name]
         facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count, *shape)}
         np.lib.format.write_array_header_1_0(file, facts)
+
+
+def _write_parts(
+    folder: Path,
+    parts: Iterable[Shard],
+    encoding: Encoding,
+    entries: str,
+    paths: Mapping[str, str],
+    skipped: Sequence[SkippedImage],
+) -> None:
+    with closing(_Arrays(folder)) as arrays:
+        rows, grouped = [], set()
+        for part in parts:
+            grouped.add(bool(part.groups))
+            if len(grouped) > 1:
+                raise ValueError("some parts of a shard have groups and others have none")
+            for stride in part.features.strides:
+                encoded = encode(part.features[stride], encoding, stride)
+                arrays.append(f"stride-{stride}.npy", encoded.values)
+                if encoded.residual is not None:
+                    arrays.append(f"residual-{stride}.npy", encoded.residual)
+                    arrays.append(f"error-{stride}.npy", encoded.error)
+            groups = part.groups or ("",) * len(part.image_ids)
+            for name, group, placed in zip(part.image_ids, groups, part.features.letterboxes, strict=True):
+                rows.append((name, group, *placed.image_size, *placed.content_size, paths.get(name, "")))
+        shapes = arrays.finish()
+        with open(folder / INDEX, "w", **_TEXT) as file:
+            csv.writer(file, lineterminator="\n").writerows([INDEX_COLUMNS, *rows])
+        _write_record(folder, len(rows), entries, shapes, skipped)
 
 
 def _write_record(
