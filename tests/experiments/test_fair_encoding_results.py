@@ -88,6 +88,12 @@ def test_at_strong_noise_decisions_are_blind_and_scores_are_not(value):
     assert value[noisy, "DP of scores, sum"] > value[blind, "DP of scores, sum"] + 0.02
 
 
+def test_another_threshold_brings_the_gap_back(value):
+    name = f"COMPAS, {LINEAR}, {{}}, as many selected as have the label"
+    blind, noisy = (value[name.format(encoding), "EOF, greatest"] for encoding in ("none", "noise 0.5"))
+    assert noisy > blind + 0.3
+
+
 def test_noise_leaves_the_weight_that_attenuation_foretells(value):
     for noise in (0.1, 0.2, 0.3, 0.5):
         setting = f"ethnicity is the only feature, noise {noise:g}"
