@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets import LINEMOD_OBJECTS, NotInstalledError, read_linemod_occlusion
+from workbench.datasets import LINEMOD_OBJECTS, NotInstalledError, linemod_rotations, read_linemod_occlusion
 
 CAMERA = {"fx": 100.0, "fy": 100.0, "cx": 80.0, "cy": 60.0, "width": 160, "height": 120}
 UPRIGHT = [1, 0, 0, 0, 1, 0, 0, 0, 1]
@@ -45,6 +45,14 @@ def test_rotation_turns_the_model(tmp_path):
     x0, _, x1, _ = entry.annotations[0].box
     assert x0 == pytest.approx(80 + 100 * 4 / 119.5)
     assert x1 == pytest.approx(80 + 100 * 4 / 80.5)
+
+
+def test_rotations_are_those_of_the_poses(tmp_path):
+    edge_on = [0, 0, 1, 0, 1, 0, -1, 0, 0]
+    rotations = linemod_rotations(_write(tmp_path, [_pose(1, [0, 0, 100]), _pose(8, [0, 0, 100], edge_on)]))
+    assert set(rotations) == {("rgb/000007.png", "ape"), ("rgb/000007.png", "driller")}
+    relative = rotations["rgb/000007.png", "ape"] @ rotations["rgb/000007.png", "driller"].T
+    assert np.degrees(np.arccos((np.trace(relative) - 1) / 2)) == pytest.approx(90)
 
 
 def test_visible_share_counts_what_is_in_front_and_what_is_outside(tmp_path):

@@ -119,8 +119,8 @@ def test_wrong_arguments_are_named(network):
         dinov2_vits14(image_size=225)
     with pytest.raises(ValueError, match="embed_dim must be a multiple of 6, got 32"):
         dinov2_vits14(embed_dim=32)
-    with pytest.raises(ValueError, match="enlarge must divide the patch size 14, got 3"):
-        PatchFeatures(network, 0, enlarge=3)
+    with pytest.raises(ValueError, match="enlarge must hold divisors of the patch size 14, got 3"):
+        PatchFeatures(network, 0, enlarge=[1, 3])
     with pytest.raises(ValueError, match="block must lie in 0 to 2, got 7"):
         PatchFeatures(network, 7)
 
@@ -143,7 +143,7 @@ def test_maps_at_half_the_stride_plug_into_retrieval(network):
     images = torch.rand(1, 3, 30, 40)
     hashes = set()
     for enlarge, stride, cells in ((1, 14, (3, 3)), (2, 7, (5, 6))):
-        module = PatchFeatures(network, 1, enlarge)
+        module = PatchFeatures(network, 1, [enlarge])
         backbone = ModuleBackbone(module, [stride], {"block": 1, "enlarge": enlarge}, device="cpu")
         assert backbone.features(images)[stride].shape == (1, 12, *cells)
         hashes.add(recipe_hash(backbone.recipe))
@@ -157,4 +157,4 @@ def test_enlarged_maps_are_those_of_the_enlarged_image(network):
     images = torch.rand(1, 3, 28, 42)
     larger = nn.functional.interpolate(images, (56, 84), mode="bicubic").clamp(0, 1)
     with torch.no_grad():
-        torch.testing.assert_close(PatchFeatures(network, 0, 2)(images)[7], PatchFeatures(network, 0)(larger)[14])
+        torch.testing.assert_close(PatchFeatures(network, 0, [1, 2])(images)[7], PatchFeatures(network, 0)(larger)[14])

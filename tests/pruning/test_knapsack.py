@@ -60,9 +60,14 @@ def test_exact_plan_is_the_best_of_all_plans(instance):
     assert all(n or not flag for n, flag in zip(plan.kept, flags, strict=True))
     latency, value = next((latency, value) for kept, latency, value in plans(costs, values) if kept == plan.kept)
     assert (latency, value) == (plan.latency, plan.value)
-    published = solve_knapsack_published(costs, values, budget, flags)
-    assert published.latency <= budget
-    assert published.value <= plan.value
+    try:
+        published = solve_knapsack_published(costs, values, budget, flags)
+    except ValueError as error:  # a saving behind an item that is worth nothing, which it never takes
+        assert "sees no plan within the budget" in str(error)  # noqa: PT017 (most instances raise nothing)
+        assert any(cost < 0 for row in costs for cost in row)
+    else:
+        assert published.latency <= budget
+        assert published.value <= plan.value
     greedy = solve_knapsack_greedy(costs, values, budget, flags)
     assert greedy.latency <= budget
     assert greedy.value <= plan.value

@@ -82,6 +82,13 @@ def test_negative_costs_let_a_plan_pass_through_a_fuller_state():
     assert solve_knapsack_published([[5, -3], [2]], [[2, 2], [1]], 3.5).kept == (2, 0)
 
 
+def test_saving_behind_an_item_without_importance_is_not_seen():
+    instance = [[4, -8], [4], [2]], [[0, 0], [1], [0]], 1.5, [False, True, False]
+    assert solve_knapsack(*instance).kept == (2, 1, 0)
+    with pytest.raises(ValueError, match=r"the published heuristic sees no plan within the budget of 1\.5 ms"):
+        solve_knapsack_published(*instance)
+
+
 @pytest.mark.parametrize("units", [{"ms": 0}, {"importance": -1e-6}, {"ms": float("nan")}])
 def test_units_must_be_positive(units):
     with pytest.raises(ValueError, match="ms and importance are units and must be positive"):

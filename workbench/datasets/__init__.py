@@ -14,6 +14,7 @@ from workbench.datasets.annotation_json import read_bdd100k, read_coco
 from workbench.datasets.annotation_writer import ScoredBox, coco_bytes, coco_dataset, write_coco
 from workbench.datasets.census import read_acs_pums
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
+from workbench.datasets.cutout_scenes import CUTOUT_TARGETS, CutoutScene, CutoutSceneConfig, cutout_pool
 from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
 from workbench.datasets.emoji_street_config import TARGET_CLASSES, EmojiStreetConfig
 from workbench.datasets.extras import NotInstalledError
@@ -30,7 +31,7 @@ from workbench.datasets.images import (
 )
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
-from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, read_linemod_occlusion
+from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, linemod_rotations, read_linemod_occlusion
 from workbench.datasets.motion_boxes import median_background, moving_boxes
 from workbench.datasets.own_people import PeopleTableError, people_dataset, read_people
 from workbench.datasets.people import compas_table, load_adult, load_compas, load_compas_two_years
@@ -42,6 +43,7 @@ from workbench.datasets.video import VideoFrame, read_video_frames
 
 __all__ = [
     "CIFAR10_CLASSES",
+    "CUTOUT_TARGETS",
     "FASHION_MNIST_CLASSES",
     "FASHION_MNIST_PACKAGE_FOLDER",
     "FULL_SIZES",
@@ -52,6 +54,8 @@ __all__ = [
     "AnnotatedFolder",
     "AnnotatedImage",
     "Annotation",
+    "CutoutScene",
+    "CutoutSceneConfig",
     "DataCard",
     "EmojiStreetConfig",
     "Entry",
@@ -71,6 +75,7 @@ __all__ = [
     "coco_bytes",
     "coco_dataset",
     "compas_table",
+    "cutout_pool",
     "data_dir",
     "emoji_pool",
     "emoji_sprites",
@@ -78,6 +83,7 @@ __all__ = [
     "idx_bytes",
     "image_size",
     "lcdb_curves",
+    "linemod_rotations",
     "load_adult",
     "load_cifar10",
     "load_compas",

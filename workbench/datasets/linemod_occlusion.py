@@ -64,7 +64,7 @@ def read_linemod_occlusion(folder: str | os.PathLike[str] | None = None) -> list
     vertices = {number: _vertices(folder, number) for number in LINEMOD_OBJECTS}
     entries = []
     for frame in sorted(frames, key=int):
-        name = f"rgb/{int(frame):06d}.png"
+        name = _image(frame)
         where = f"{path}: frame {frame}"
         points = {
             number: np.column_stack([seen[:, :2] / seen[:, 2:] * focal + centre, seen[:, 2]])
@@ -72,6 +72,28 @@ def read_linemod_occlusion(folder: str | os.PathLike[str] | None = None) -> list
         }
         entries.append(ImageEntry(name, folder / name, _annotations(points, size, where), size))
     return entries
+
+
+def linemod_rotations(folder: str | os.PathLike[str] | None = None) -> dict[tuple[str, str], np.ndarray]:
+    """Return the rotation (3, 3) of each object in each image, ``X_camera = R X_object + t``, by the image's id and the category.
+
+    Two of them tell how far apart the object was seen from: ``cos(angle) = (trace(R R'^T) - 1) / 2``.
+
+    Raises:
+        NotInstalledError, ValueError: as :func:`read_linemod_occlusion`.
+    """
+    path, frames = read_json(LINEMOD_OCCLUSION.file("scene_gt.json", folder))
+    rotations = {}
+    for frame, poses in frames.items():
+        for index, pose in enumerate(poses):
+            where = f"{path}: frame {frame}, object {index}"
+            category = LINEMOD_OBJECTS[field(pose, "obj_id", int, where)]
+            rotations[_image(frame), category] = _numbers(pose, "cam_R_m2c", 9, where).reshape(3, 3)
+    return rotations
+
+
+def _image(frame: str) -> str:
+    return f"rgb/{int(frame):06d}.png"
 
 
 def _in_camera(poses: list[Any], vertices: dict[int, np.ndarray], where: str) -> list[tuple[int, np.ndarray]]:

@@ -112,6 +112,7 @@ class _Reader:
             raise UnreadableImageError(f"{path} holds no video stream")
         self._stream = self._container.streams.video[0]
         self._path, self._frames, self._position = path, None, -math.inf
+        self._last: tuple[float, np.ndarray | None] = math.nan, None
         base = self._stream.time_base
         self._start = float((self._stream.start_time or 0) * base)
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)
@@ -123,6 +124,8 @@ class _Reader:
 
     def image_at(self, seconds: float) -> np.ndarray:
         """Return the first frame from half a frame before ``seconds`` on, uint8 (height, width, 3)."""
+        if seconds == self._last[0]:
+            return self._last[1].copy()
         earliest = seconds - 0.5 / self.rate
         if self._frames is None or not self._position < earliest <= self._position + _FORWARD:
             self._container.seek(int((seconds + self._start) / self._stream.time_base), stream=self._stream)
@@ -132,7 +135,9 @@ class _Reader:
             self._position = frame.time - self._start
             if self._position >= earliest:
                 self._frames = frames
-                return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)).copy()
+                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                self._last = seconds, np.ascontiguousarray(upright)
+                return self._last[1].copy()
         raise UnreadableImageError(f"{self._path} ends before {seconds:g} s")
 
     def _decoded(self) -> Iterator:

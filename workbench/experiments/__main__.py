@@ -19,6 +19,7 @@ from workbench.experiments import (
     learning_curves,
     optimal_collection,
     selection_pairs,
+    targeted_selection,
     two_sources,
 )
 from workbench.experiments.frozen_features import FeatureConfig
@@ -73,6 +74,27 @@ def _optimal_collection(progress: Progress) -> tuple[pd.DataFrame, object]:
     return optimal_collection.run(config, progress, games=games), config
 
 
+def _selection_rankings(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL
+    return targeted_selection.measure_rankings(config, progress), config
+
+
+def _selection_loop(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL.loop
+    return targeted_selection.measure_loop(config, progress), config
+
+
+def _selection_frames(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL.frames
+    return targeted_selection.measure_loop(config, progress), config
+
+
+def _targeted_selection(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = targeted_selection.FULL
+    stored = {name: load_results(f"targeted_selection_{name}") for name in ("rankings", "loop", "frames")}
+    return targeted_selection.run(config, progress, **stored), config
+
+
 def _selection_pairs(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = selection_pairs.PairsConfig()
     return selection_pairs.measure_pairs(config, progress), config
@@ -106,6 +128,10 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "optimal_collection_sweep": _campaigns,
     "optimal_collection": _optimal_collection,
     "targeted_selection_pairs": _selection_pairs,
+    "targeted_selection_rankings": _selection_rankings,
+    "targeted_selection_loop": _selection_loop,
+    "targeted_selection_frames": _selection_frames,
+    "targeted_selection": _targeted_selection,
     "fair_encoding_sweep": _fair_encoding_sweep,
     "fair_encoding_relabel": _fair_encoding_relabel,
     "fair_encoding": _fair_encoding,

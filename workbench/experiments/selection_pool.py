@@ -90,6 +90,12 @@ class Pool:
         """The whole pool as one shard, for :func:`~workbench.retrieval.mine`."""
         return Shard(self.image_ids, self.features)
 
+    def select(self, indices: Sequence[int]) -> Pool:
+        """Return the pool of the pictures at ``indices``, in that order."""
+        entries = tuple(self.entries[index] for index in indices)
+        kept = self.objects["image_id"].isin([entry.id for entry in entries])
+        return Pool(entries, self.features.select(indices), self.objects[kept])
+
     def shows(self, category: str, visible: float = 0.0, style: str | None = None) -> np.ndarray:
         """Return bool (N,): scenes that show more than ``visible`` of an object of the class, in ``style`` if one is given."""
         seen = self.objects[(self.objects["category"] == category) & (self.objects["visible"] > visible)]
@@ -172,17 +178,29 @@ def make_queries(config: PoolConfig) -> list[Query]:
         ValueError: the scenes hardly ever show one of the classes.
     """
     first = QUERY_SEEDS + 100_000 * config.query_seed
-    found: dict[str, list[Query]] = {category: [] for category in config.street.targets}
-    for entry in emoji_pool(500 * config.queries, first, config.street):
-        if all(len(some) == config.queries for some in found.values()):
+    entries = emoji_pool(500 * config.queries, first, config.street)
+    return draw_queries(entries, config.street.targets, config.queries, config.least_visible)
+
+
+def draw_queries(
+    entries: Sequence[Entry], categories: Sequence[str], count: int, least_visible: float = 0.8
+) -> list[Query]:
+    """Return the first ``count`` objects of each category, each from a picture of its own, the categories in turn.
+
+    Raises:
+        ValueError: the pictures show fewer of one of them.
+    """
+    found: dict[str, list[Query]] = {category: [] for category in categories}
+    for entry in entries:
+        if all(len(some) == count for some in found.values()):
             break
         scene = entry.load()
         for one in scene.annotations:
             some = found.get(one.category)
-            if some is not None and len(some) < config.queries and one.visible >= config.least_visible:
+            if some is not None and len(some) < count and one.visible >= least_visible:
                 some.append(Query(scene, one))
                 break
-    lacking = [category for category, some in found.items() if len(some) < config.queries]
+    lacking = [category for category, some in found.items() if len(some) < count]
     if lacking:
-        raise ValueError(f"{500 * config.queries} scenes show fewer than {config.queries} objects of {lacking[0]!r}")
-    return [some[index] for index in range(config.queries) for some in found.values()]
+        raise ValueError(f"{len(entries)} scenes show fewer than {count} objects of {lacking[0]!r}")
+    return [some[index] for index in range(count) for some in found.values()]

@@ -224,31 +224,39 @@ class PatchFeatures(nn.Module):
     Args:
         network: its weights are shared, not copied.
         block: whose output is taken, from 0.
-        enlarge: images are enlarged by this whole number first, so that a cell covers ``patch_size / enlarge`` pixels of them.
+        enlarge: whole numbers by which images are enlarged first, one map each: a cell covers ``patch_size / enlarge`` pixels.
+        norm: apply the final LayerNorm, which was trained for the last block; tokens of earlier ones match better without it.
 
     ``forward`` maps images (B, 3, H, W) in [0, 1], RGB, to ``{stride: (B, D, H / stride, W / stride)}``.
 
     Raises:
-        ValueError: ``patch_size`` is no multiple of ``enlarge``, or there is no such block.
+        ValueError: ``patch_size`` is no multiple of a number in ``enlarge``, or there is no such block.
 
-    >>> module = PatchFeatures(dinov2_vits14(depth=1, embed_dim=12, num_heads=2), block=0, enlarge=2)
+    >>> module = PatchFeatures(dinov2_vits14(depth=1, embed_dim=12, num_heads=2), block=0, enlarge=(1, 2))
     >>> {stride: tuple(values.shape) for stride, values in module(torch.rand(1, 3, 14, 28)).items()}
-    {7: (1, 12, 2, 4)}
+    {14: (1, 12, 1, 2), 7: (1, 12, 2, 4)}
     """
 
-    def __init__(self, network: DinoVisionTransformer, block: int, enlarge: int = 1) -> None:
+    def __init__(
+        self, network: DinoVisionTransformer, block: int, enlarge: Sequence[int] = (1,), norm: bool = False
+    ) -> None:
         super().__init__()
-        if enlarge < 1 or network.patch_size % enlarge:
-            raise ValueError(f"enlarge must divide the patch size {network.patch_size}, got {enlarge}")
+        for factor in enlarge:
+            if factor < 1 or network.patch_size % factor:
+                raise ValueError(f"enlarge must hold divisors of the patch size {network.patch_size}, got {factor}")
         if not 0 <= block < len(network.blocks):
             raise ValueError(f"block must lie in 0 to {len(network.blocks) - 1}, got {block}")
-        self.network, self.block, self.enlarge = network, block, enlarge
-        self.stride = network.patch_size // enlarge
+        self.network, self.block, self.enlarge, self.norm = network, block, tuple(enlarge), norm
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(values).reshape(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
-        if self.enlarge > 1:
-            images = interpolate(images, scale_factor=self.enlarge, mode="bicubic").clamp(0, 1)
-        (maps,) = self.network.get_intermediate_layers((images - self.mean) / self.std, [self.block])
-        return {self.stride: maps}
+        found = {}
+        for factor in self.enlarge:
+            seen = images
+            if factor > 1:
+                seen = interpolate(images, scale_factor=factor, mode="bicubic").clamp(0, 1)
+            seen = (seen - self.mean) / self.std
+            (maps,) = self.network.get_intermediate_layers(seen, [self.block], self.norm)
+            found[self.network.patch_size // factor] = maps
+        return found

@@ -45,7 +45,8 @@ def solve_knapsack_published(
         importance: the unit of value.
 
     Raises:
-        ValueError: as there; or the budget holds nothing once costs are rounded up.
+        ValueError: as there; or this heuristic sees no plan within the budget, though there is one: costs are rounded up, and an
+            item without importance is passed by even where the next one would save time.
 
     >>> costs, values = [[6, 1, 1], [3, 6, 5]], [[9, 9, 7], [9, 8, 2]]
     >>> solve_knapsack_published(costs, values, budget=8).kept
@@ -86,7 +87,9 @@ def _greedy_programme(instance: Instance, ms: float, importance: float) -> NDArr
                 best = np.where(chosen, after, best)
             taken.append((layer, weight, np.packbits(chosen)))
     if best[capacity] == -np.inf:
-        raise ValueError(f"no plan is within the budget of {instance.budget:g} ms in whole units of {ms:g} ms")
+        raise ValueError(
+            f"the published heuristic sees no plan within the budget of {instance.budget:g} ms, though there is one"
+        )
     kept, place = np.zeros(len(weights), np.intp), capacity
     for layer, weight, bits in reversed(taken):
         if bits[place >> 3] >> (7 - (place & 7)) & 1:
