@@ -34,6 +34,7 @@ FIRST_SEED = 50
 """Of the scenes that a person plays with; those of the stored campaigns have smaller ones."""
 
 COLUMNS = 7
+QUERY_FRAME = "the query"
 
 
 class LoopViews(traitlets.HasTraits):
@@ -182,7 +183,7 @@ class LoopViews(traitlets.HasTraits):
         places = 1 + LIVE.budget
         campaign = self.loop_campaign
         if campaign is None or len(campaign.rounds) < 2:
-            return wall_figure([], "Nothing was bought yet", looks, columns=COLUMNS, places=places)
+            return wall_figure([], "Nothing was bought yet", looks, columns=COLUMNS, places=places, other=QUERY_FRAME)
         table, last = campaign.table, campaign.rounds[-1]
         query = campaign.rounds[-2].failure
         entries = [table.held.entries[query.scene], *(table.pool.entries[index] for index in last.bought)]
@@ -198,7 +199,7 @@ class LoopViews(traitlets.HasTraits):
         title = (
             f"Bought last, by {last.method}: {sum(hits[1:])} of {len(last.bought)} show a {words(campaign.category)}"
         )
-        return wall_figure(wall, title, looks, columns=COLUMNS, places=places)
+        return wall_figure(wall, title, looks, columns=COLUMNS, places=places, other=QUERY_FRAME)
 
     def _loop_image(self, name: str) -> np.ndarray:
         table = self.loop_campaign.table
