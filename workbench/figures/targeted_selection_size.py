@@ -133,7 +133,7 @@ def example_figure(
         for row in range(rows)
         for column in range(columns)
     ]
-    figure.add_trace(outline(grid[:MOST_CELLS], "cells of a template", {"color": "#FFD23C", "width": 1}))
+    figure.add_trace(outline(grid[:MOST_CELLS], "cells of a template", {"color": ORANGE, "width": 1.5}))
     figure.add_trace(outline([box], "object", {"color": PURPLE, "width": 3}))
     figure.update_xaxes(range=[0, width])
     return figure.update_yaxes(range=[height, 0], autorange=False)

@@ -106,7 +106,9 @@ class SizeViews(traitlets.HasTraits):
         curves, cross = self._size_curves(), self.size_cross
         chance = self.swept("size", "random")
         title = (
-            f"Templates win below {cross:.2g} % of the picture" if np.isfinite(cross) else "Templates win at every size"
+            f"Templates win below {cross:.2g} % of the picture"
+            if np.isfinite(cross)
+            else f"Templates win at every size up to {curves[0].sweep['x'].max():g} %"
         )
         return draw.size_figure(curves, chance, self.object_size, cross, title)
 
