@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workbench.experiments.selection_pairs import COLUMNS, COMPANY, PairsConfig, PairScores, PairTable, measure_pairs
+from workbench.experiments.selection_pool import make_queries
 from workbench.retrieval import EfficientNetLite0Backbone
 
 TINY = PairsConfig(scenes=8, queries=2, prevalence=0.5, joint=0.4)
@@ -71,6 +72,16 @@ def test_a_pair_is_the_mean_of_its_queries_standardised_again(table):
     swapped = PairTable(table.sample(frac=1, random_state=0)).pair("dog", "bike", 2)
     by_name = dict(zip(swapped.image_ids, swapped.z[:, 0], strict=True))
     np.testing.assert_allclose([by_name[name] for name in pair.image_ids], pair.z[:, 1])
+
+
+def test_the_query_objects_are_cut_out_of_their_scenes():
+    cut = TINY.looked_for
+    assert {name: [one.shape for one in some] for name, some in cut.items()} == dict.fromkeys(
+        TINY.pool.street.targets, [(64, 64, 3)] * 2
+    )
+    query = make_queries(TINY.pool)[0]
+    x, y = (round((query.target.box[axis] + query.target.box[axis + 2]) / 2) for axis in (0, 1))
+    assert (cut[query.category][0] == query.scene.image[y, x]).all(-1).any()
 
 
 def test_classes_that_keep_company_meet_more_often_than_others():

@@ -59,8 +59,9 @@ def test_as_many_scenes_lie_beyond_each_line_as_are_bought(panel, how, budget):
 def test_the_wall_shows_the_best_scenes_with_both_matches_and_the_truth(panel):
     best = panel.pair_scores.order("min")[:8]
     words = panel._and_live[2].data[-1].text
-    assert [text.endswith("✔ both") for text in words] == panel.pair_scores.positives[best].tolist()
-    assert all(trace.source.startswith("data:image/jpeg") for trace in panel._and_live[2].data[:8])
+    assert list(words[:2]) == ["look for: bike", "look for: traffic light"]
+    assert [text.endswith("✔ both") for text in words[2:]] == panel.pair_scores.positives[best].tolist()
+    assert all(trace.source.startswith("data:image/jpeg") for trace in panel._and_live[2].data[:10])
     frames = _trace(panel, "a hit", 2)
     assert len(frames.x) == 6 * panel.pair_scores.positives[best].sum()
     assert len(_trace(panel, "match of the bike", 2).x) == 6 * 8

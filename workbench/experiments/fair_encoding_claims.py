@@ -32,7 +32,7 @@ def claims(results: pd.DataFrame) -> pd.DataFrame:
     rows = [
         _performance(value, spread),
         _fairness(value),
-        _reconciled(value, spread),
+        _reconciled(value),
         _suited(value),
         _two_biases(value),
         _crossed(value),
@@ -97,23 +97,29 @@ def _fairness(value: pd.Series) -> tuple[str, ...]:
     )
 
 
-def _reconciled(value: pd.Series, spread: pd.Series) -> tuple[str, ...]:
-    parts, reconciled = [], True
-    blind = [_of(value, LINEAR, "none", name) for name in ("AUC", "EOF, sum", "DP of scores, sum")]
+def _reconciled(value: pd.Series) -> tuple[str, ...]:
+    """Judge by the sum of the gaps, as the paper does, and by the greatest one beside the share of right decisions."""
+    quantities = ("AUC", "accuracy", "EOF, sum", "EOF, greatest")
+    names = ("none", "one-hot", "smoothing 10000", "noise 0.2", f"noise {PAPER_SWEET_SPOT:g}")
+    table = {name: [_of(value, LINEAR, name, quantity) for quantity in quantities] for name in names}
+    blind, full = table["none"], table["one-hot"]
+    by_sum = any(auc > blind[0] + 0.05 and total < 0.6 * full[2] for auc, _, total, _ in table.values())
+    by_greatest = any(
+        right > (blind[1] + full[1]) / 2 and greatest < full[3] / 2 for _, right, _, greatest in table.values()
+    )
     kept = value[f"ethnicity is the only feature, noise {PAPER_SWEET_SPOT:g}", "weight kept, foretold"]
-    full = [_of(value, LINEAR, "one-hot", name) for name in ("AUC", "EOF, sum", "DP of scores, sum")]
-    for name in (f"noise {PAPER_SWEET_SPOT:g}", "smoothing 10000"):
-        auc, eof, parity = (_of(value, LINEAR, name, quantity) for quantity in ("AUC", "EOF, sum", "DP of scores, sum"))
-        parts.append(f"{name}: AUC {auc:.3f}, EOF {eof:.2f}, DP of scores {parity:.2f}")
-        reconciled &= auc > blind[0] + 2 * _of(spread, LINEAR, name, "AUC") and eof < 0.7 * full[1]
+    but = "" if by_greatest else " AUC is kept; the greatest gap halves only where accuracy has lost most of its gain."
+    listing = "; ".join(
+        f"{name} {auc:.3f}, {right:.1f} %, {total:.2f}, {greatest:.2f}"
+        for name, (auc, right, total, greatest) in table.items()
+    )
     return (
         "C3",
         "Regularised target encoding reconciles the two",
         f"Figure 2: a sweet spot near a noise of {PAPER_SWEET_SPOT:g}: fairness has reached its plateau, AUC has lost little",
-        f"LR: {'; '.join(parts)}; none: {blind[0]:.3f}, {blind[1]:.2f}, {blind[2]:.2f}; one-hot: {full[0]:.3f}, {full[1]:.2f}, "
-        f"{full[2]:.2f}. The noise leaves {kept:.0f} % of the weight: decisions are about those of the blind model, while the "
-        "scores still know the group",
-        "yes" if reconciled else "partly",
+        f"LR, AUC, accuracy, sum and greatest |EOF|: {listing}.{but} A noise of {PAPER_SWEET_SPOT:g} leaves "
+        f"{kept:.0f} % of the weight",
+        "yes" if by_sum and by_greatest else "partly" if by_sum else "no",
     )
 
 
@@ -134,7 +140,8 @@ def _suited(value: pd.Series) -> tuple[str, ...]:
         "C4",
         "The regulariser must suit the model",
         "Smoothing works for LR and MLP and hardly for boosted trees; Gaussian noise works for all three",
-        f"Share of the EOF of the plain target encoding that is left with m = 1e6: {smoothing}; with a noise of 1: {noise}",
+        f"Share of the EOF of the plain target encoding that is left with m = 1e6: {smoothing}; with a noise of 1: {noise}. AUC "
+        f"of the trees is then {_of(value, TREES, 'noise 1', 'AUC'):.3f}, of blind ones {_of(value, TREES, 'none', 'AUC'):.3f}",
         "yes" if ignores and works and both else "partly" if ignores else "no",
     )
 

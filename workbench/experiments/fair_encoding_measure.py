@@ -44,7 +44,7 @@ class FairEncodingConfig:
 
     Attributes:
         seeds: of the halves, the noise and the models.
-        models: of the paper's own experiment; everything else is with logistic regression.
+        models: of the paper's own experiment, less the MLP with ethnicity alone; the other tasks take logistic regression.
         noise: standard deviations ``lambda``.
         smoothing: ``m``; 0 is the plain target encoding.
         published_noise: ``sigma`` of the published code's noise.

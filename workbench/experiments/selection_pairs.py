@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,26 @@ class PairsConfig:
         'street-400012'
         """
         return emoji_street(int(image_id.rpartition("-")[2]), self.pool.street)
+
+    @cached_property
+    def looked_for(self) -> dict[str, list[np.ndarray]]:
+        """The query objects of each class, cut out of their scenes with some of what is around them: uint8 (64, 64, 3) each."""
+        found: dict[str, list[np.ndarray]] = {}
+        for query in make_queries(self.pool):
+            found.setdefault(query.category, []).append(cut_out(query.scene.image, query.target.box))
+        return found
+
+
+def cut_out(image: np.ndarray, box: Sequence[float], side: int = 64) -> np.ndarray:
+    """Return the square of ``side`` pixels around the middle of a box, moved inside the picture.
+
+    >>> cut_out(np.zeros((320, 512, 3), np.uint8), (500, 0, 512, 8)).shape
+    (64, 64, 3)
+    """
+    height, width = image.shape[:2]
+    left = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
+    top = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
+    return image[top : top + side, left : left + side]
 
 
 def measure_pairs(

@@ -19,6 +19,9 @@ CELL = (256, 160)
 GAP = (16, 36)
 """Space to the right of a place and above it, where its words stand."""
 
+USUAL_WIDTH = 1100
+"""Pixels of a figure on a wide window: rows are as high as their pictures are then."""
+
 FRAMES = {True: ("good", "solid"), False: ("bad", "dash"), None: ("truth", "dot")}
 """Role and dash of a frame by the truth: a hit, none, not known."""
 
@@ -49,6 +52,7 @@ def wall_figure(
     *,
     columns: int = 4,
     places: int = 8,
+    other: str = "not known",
 ) -> go.Figure:
     """Draw thumbnails in rows; a figure of fewer than ``places`` is lower, and keeps the traces of a full one.
 
@@ -58,6 +62,7 @@ def wall_figure(
         box_looks: name, color and dash of the boxes of each object.
         columns: pictures in a row.
         places: pictures in all.
+        other: what pictures are that are neither a hit nor none, for the legend.
 
     Raises:
         ValueError: there are more thumbnails than places.
@@ -67,7 +72,7 @@ def wall_figure(
     rows = -(-len(thumbnails) // columns)
     width, height = columns * (CELL[0] + GAP[0]) - GAP[0], rows * (CELL[1] + GAP[1])
     corners = [_corner(index, columns) for index in range(places)]
-    figure = new_image_figure(title, height=90 + rows * 175)
+    figure = new_image_figure(title, height=90 + round(rows * min(175, USUAL_WIDTH * (CELL[1] + GAP[1]) / width)))
     figure.update_xaxes(range=[-2, width + 2])
     figure.update_yaxes(range=[max(height, 1) + 2, -2], autorange=False, constraintoward="top")
     for index in range(places):
@@ -76,7 +81,7 @@ def wall_figure(
         frames = [
             (x, y, x + CELL[0], y + CELL[1]) for one, (x, y) in zip(thumbnails, corners, strict=False) if one.hit is hit
         ]
-        name = {True: "a hit", False: "no hit", None: "not known"}[hit]
+        name = {True: "a hit", False: "no hit", None: other}[hit]
         figure.add_trace(_outlines(frames, name, {"color": ROLES[role], "width": 3, "dash": dash}))
     for place, looks in enumerate(box_looks):
         boxes = [
@@ -132,4 +137,5 @@ def _outlines(boxes: Sequence[Box], name: str, line: dict[str, Any]) -> go.Scatt
     """Return rectangles as one trace, broken between them."""
     x = [value for x0, _, x1, _ in boxes for value in (x0, x1, x1, x0, x0, np.nan)]
     y = [value for _, y0, _, y1 in boxes for value in (y0, y0, y1, y1, y0, np.nan)]
-    return go.Scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", visible=bool(boxes))
+    places = {"x": np.array(x, float), "y": np.array(y, float)}  # NaN in a list is not JSON
+    return go.Scatter(**places, mode="lines", line=line, name=name, hoverinfo="skip", visible=bool(boxes))

@@ -20,6 +20,8 @@ from workbench.panels.thumbnails import Thumbnails
 AND = "6 AND builder"
 TABLE = "targeted_selection_pairs"
 SHOWN = 8
+LOOKED_FOR = "queries of "
+"""Begins the name under which the picture of a class's queries is kept."""
 
 
 class AndViews(traitlets.HasTraits):
@@ -42,7 +44,7 @@ class AndViews(traitlets.HasTraits):
         self._pairs_config = PairsConfig(**stored.attrs["record"]["config"])
         self._pairs_when = f"measured on {stored.attrs['record']['date']}"
         self._pairs = PairTable(stored)
-        self._and_thumbnails = Thumbnails(lambda name: self._pairs_config.scene(name).image, self._show_wall)
+        self._and_thumbnails = Thumbnails(self._and_picture, self._show_wall)
         classes = {draw.words(name): name for name in self._pairs.categories}
         controls = [
             self.dropdown("and_first", classes, "Find scenes with a", place=False),
@@ -114,19 +116,29 @@ class AndViews(traitlets.HasTraits):
 
     def _draw_wall(self, pair: PairScores) -> go.Figure:
         best = pair.order(self.and_combination)[:SHOWN]
-        names = [pair.image_ids[index] for index in best]
+        asked = [f"{LOOKED_FOR}{name} {self.and_queries}" for name in pair.categories]
+        sources = self._and_thumbnails.of([*asked, *(pair.image_ids[index] for index in best)])
         street = self._pairs_config.pool.street
-        thumbnails = [
-            Thumbnail(source, (street.width, street.height), pair.boxes[index], f"{rank}  {_truth(pair, index)}",
-                      bool(pair.positives[index]))
-            for rank, (index, source) in enumerate(zip(best, self._and_thumbnails.of(names), strict=True), start=1)
-        ]  # fmt: skip
+        wall = [
+            Thumbnail(source, (1, 1), (), f"look for: {draw.words(name)}", None)
+            for name, source in zip(pair.categories, sources, strict=False)
+        ]
+        for rank, (index, source) in enumerate(zip(best, sources[2:], strict=True), start=1):
+            said, hit = f"{rank}  {_truth(pair, index)}", bool(pair.positives[index])
+            wall.append(Thumbnail(source, (street.width, street.height), pair.boxes[index], said, hit))
         looks = [
             {"name": f"match of the {draw.words(name)}", "color": mark["color"], "dash": dash}
             for name, mark, dash in zip(pair.categories, draw.PAIR_MARKS[1:3], ("solid", "dash"), strict=True)
         ]
-        hits = int(pair.positives[best].sum())
-        return wall_figure(thumbnails, f"The best {len(best)} by {self.and_combination}: {hits} show both", looks)
+        title = f"The best {len(best)} by {self.and_combination}: {int(pair.positives[best].sum())} show both"
+        return wall_figure(wall, title, looks, places=2 + SHOWN, columns=5, other="the queries")
+
+    def _and_picture(self, name: str) -> np.ndarray:
+        """Return a scene of the pool, or the cut-outs of a class's queries side by side."""
+        if not name.startswith(LOOKED_FOR):
+            return self._pairs_config.scene(name).image
+        category, count = name.removeprefix(LOOKED_FOR).split()
+        return np.concatenate(self._pairs_config.looked_for[category][: int(count)], 1)
 
     def _and_words(self) -> str:
         means = self._pairs.summary(self.and_queries)
