@@ -85,6 +85,21 @@ def test_templates_of_several_strides_share_a_pool_and_chunks_do_not_matter(monk
     np.testing.assert_array_equal(again.boxes, found.boxes)
 
 
+@pytest.mark.parametrize("offset", [-3.0, 0.0, 3.0])
+def test_many_templates_at_once_score_as_each_alone(monkeypatch, offset):
+    """Also where every cosine is negative, and where some cells see only padding."""
+    templates = [random_template(seed, 5, 1 + seed % 4, 1 + seed % 3) for seed in range(9)]
+    templates = [Template(one.vectors.abs(), *list(vars(one).values())[1:]) for one in templates]
+    maps = random_maps(0, 6, 5, 8, 12) + offset
+    pool = Features({8: maps}, [Letterbox.fit((64, 96)), Letterbox.fit((33, 50))] * 3)
+    together, alone = match(templates, pool), [match([template], pool) for template in templates]
+    monkeypatch.setattr(matching, "KERNELS", 4)
+    for found in (together, match(templates, pool)):
+        np.testing.assert_allclose(found.scores, np.concatenate([one.scores for one in alone], 1), atol=1e-6)
+        np.testing.assert_array_equal(found.boxes, np.concatenate([one.boxes for one in alone], 1))
+    assert offset >= 0 or (together.scores <= 0).any()
+
+
 def test_an_object_scores_one_at_home_and_its_box_comes_back():
     maps, box = random_maps(0, 4, 16, 8, 12), (13, 18, 38, 43)
     template = Template.from_box({8: maps[2:3]}, box, (64, 96), stride=8, weighting="coverage")

@@ -30,9 +30,11 @@ from workbench.retrieval.efficientnet_lite import EfficientNetLite0, load_effici
 from workbench.retrieval.embedding import compress, embed
 from workbench.retrieval.features import Features, Letterbox, l2_normalise, letterbox_batch
 from workbench.retrieval.hog import HogColourBackbone
-from workbench.retrieval.matching import Matches, PreparedFeatures, match, score_map
+from workbench.retrieval.matching import Matches, match, score_map
 from workbench.retrieval.mining import Match, Mining, PoolScores, Shard, mine, rank, score_shard, z_scores
+from workbench.retrieval.prepared_features import PreparedFeatures
 from workbench.retrieval.regions import coverage_of_box, coverage_of_mask, region_mask
+from workbench.retrieval.search import TwoStage, two_stage
 from workbench.retrieval.store import FeatureStore
 from workbench.retrieval.store_mining import mine_store
 from workbench.retrieval.template import Template, object_templates, scaled_features
@@ -56,6 +58,7 @@ __all__ = [
     "Shard",
     "Template",
     "TorchvisionBackbone",
+    "TwoStage",
     "Whitening",
     "compress",
     "coverage_of_box",
@@ -82,5 +85,6 @@ __all__ = [
     "scaled_features",
     "score_map",
     "score_shard",
+    "two_stage",
     "z_scores",
 ]

@@ -83,7 +83,7 @@ class Features(Mapping[int, Tensor]):
             if values.ndim != 4 or len(values) != len(self.letterboxes):
                 expected = f"({len(self.letterboxes)}, C, h, w)"
                 raise ValueError(f"maps[{stride}] has shape {tuple(values.shape)}, expected {expected}")
-            for letterbox in set(self.letterboxes):
+            for letterbox in {id(one): one for one in self.letterboxes}.values():
                 check_cells(values.shape[2:], letterbox, stride)
 
     def __getitem__(self, stride: int) -> Tensor:
@@ -122,7 +122,9 @@ class Features(Mapping[int, Tensor]):
     def valid(self, stride: int) -> Tensor:
         """Return bool (N, h, w): the cells that cover a pixel of the picture; the others see only padding."""
         height, width = self[stride].shape[2:]
-        cells = torch.tensor([[math.ceil(side / stride) for side in one.content_size] for one in self.letterboxes])
+        different = {id(one): one.content_size for one in self.letterboxes}  # of thousands of pictures most lie alike
+        seen = {key: tuple(math.ceil(side / stride) for side in size) for key, size in different.items()}
+        cells = torch.tensor([seen[id(one)] for one in self.letterboxes]).reshape(-1, 2)
         rows, columns = torch.arange(height) < cells[:, :1], torch.arange(width) < cells[:, 1:]
         return (rows[:, :, None] & columns[:, None, :]).to(self[stride].device)
 

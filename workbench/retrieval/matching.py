@@ -6,21 +6,27 @@ Cosines of all template cells with all cells of the pool are one matrix product;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import adaptive_max_pool2d, conv2d, max_pool2d, pad
 
-from workbench.retrieval.features import NORM_EPSILON, Features, l2_normalise
+from workbench.retrieval.features import NORM_EPSILON, Features, Letterbox, l2_normalise
+from workbench.retrieval.prepared_features import PreparedFeatures
 from workbench.retrieval.template import Template
 
 CHUNK_CELLS = 2**15
 """Cells of pictures that are worked on at a time: their plane of cosines, 128 KB, stays in a processor's cache."""
 BLOCK_CELLS = 64
 """Template cells whose planes are computed at a time, and at least those of one template."""
+CONVOLVED = 8
+"""From so many templates on, one convolution with all of them is faster than planes and shifts."""
+KERNELS = 16
+"""Templates of like size that are convolved together: as many as two registers of a processor hold."""
 
 
 @dataclass(frozen=True)
@@ -34,42 +40,6 @@ class Matches:
 
     scores: np.ndarray
     boxes: np.ndarray
-
-
-class PreparedFeatures(Features):
-    """Features whose vectors have length 1 already, with room around each map, so that a template scans
-    them in a quarter of the time.
-
-    Args:
-        features: of N pictures; cells that see only padding become 0.
-        room: rows and columns of zeros that the maps get below and to the right. Templates of up to ``room + 1`` cells a side
-            scan fast; larger ones scan as slowly as ever.
-
-    >>> from workbench.retrieval.features import Letterbox
-    >>> features = Features({8: torch.rand(2, 40, 5, 8)}, [Letterbox.fit((40, 64))] * 2)
-    >>> prepared = PreparedFeatures(features, room=3)
-    >>> prepared[8].shape, prepared.padded[8].shape
-    (torch.Size([2, 40, 5, 8]), torch.Size([2, 8, 11, 40]))
-    """
-
-    def __init__(self, features: Features, room: int = 9) -> None:
-        self.room, self.padded = room, {}
-        for stride, maps in features.items():
-            height, width = maps.shape[2:]
-            padded = torch.zeros(
-                len(maps), height + room, width + room, maps.shape[1], dtype=torch.float32, device=maps.device
-            )
-            valid = features.valid(stride)
-            for start in range(0, len(maps), 16):
-                part = slice(start, start + 16)
-                unit = l2_normalise(maps[part]) * valid[part, None]
-                padded[part, :height, :width] = unit.permute(0, 2, 3, 1)
-            self.padded[stride] = padded
-        views = {
-            stride: padded[:, : padded.shape[1] - room, : padded.shape[2] - room].permute(0, 3, 1, 2)
-            for stride, padded in self.padded.items()
-        }
-        super().__init__(views, features.letterboxes)
 
 
 def match(templates: Sequence[Template], features: Features, *, order_free: bool = False) -> Matches:
@@ -99,11 +69,13 @@ def match(templates: Sequence[Template], features: Features, *, order_free: bool
         for start in range(0, len(maps), step):
             part = slice(start, start + step)
             seen = None if valid is None else valid[part]
-            unit, width = _padded_unit_vectors(group, maps[part], seen) if ready is None else _flat(ready[part])
-            values, places = _best_in(group, unit, width, maps[part].shape, seen, order_free)
+            if len(group) >= CONVOLVED and not order_free:
+                values, places = _best_by_convolution(group, maps[part], seen, unit=ready is not None)
+            else:
+                unit, width = _padded_unit_vectors(group, maps[part], seen) if ready is None else _flat(ready[part])
+                values, places = _best_in(group, unit, width, maps[part].shape, seen, order_free)
             scores[part, which] = values.cpu()
-            for column, template, corners in zip(which, group, places.cpu().numpy(), strict=True):
-                boxes[part, column] = _boxes(template, corners, features.letterboxes[part])
+            boxes[part, which] = _boxes(group, places.cpu().numpy(), features.letterboxes[part])
     return Matches(scores.numpy(), boxes)
 
 
@@ -155,6 +127,49 @@ def _best_in(
                 best = part.view(len(part), shape[0], -1).amax(2).clamp(min=0).sum(0)
             scores.append(best)
     return torch.stack(scores, 1), torch.stack(places)
+
+
+def _best_by_convolution(
+    templates: Sequence[Template], maps: Tensor, valid: Tensor | None, *, unit: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`_best_in` does, for many templates at once: S is a convolution with ``m T / sum m``.
+
+    Kernels of one size also reach places where a smaller template sees no cell at all. There S is 0, so that where the maximum
+    is positive it is right; the few pictures where one is not are done again.
+    """
+    cells = maps if unit else l2_normalise(maps) if valid is None else l2_normalise(maps) * valid[:, None]
+    cells = cells.contiguous(memory_format=torch.channels_last)
+    scores = cells.new_empty(len(maps), len(templates))
+    places = torch.empty(len(templates), len(maps), 2, dtype=torch.long, device=maps.device)
+    for which in _of_like_size(templates):
+        kernel = convolution_kernel([templates[index] for index in which], cells)
+        th, tw = kernel.shape[2:]
+        field = conv2d(cells, kernel, padding=(th - 1, tw - 1))
+        best, index = adaptive_max_pool2d(field, 1, return_indices=True)
+        scores[:, which] = best[..., 0, 0]
+        rows, columns = index[..., 0, 0] // field.shape[3], index[..., 0, 0] % field.shape[3]
+        places[which] = torch.stack([rows - (th - 1), columns - (tw - 1)], 2).transpose(0, 1)
+    again = torch.nonzero(~(scores > 0).all(1))[:, 0]
+    if len(again):
+        seen = None if valid is None else valid[again]
+        flat, width = _padded_unit_vectors(templates, maps[again], seen)
+        scores[again], places[:, again] = _best_in(templates, flat, width, maps[again].shape, seen, False)
+    return scores, places
+
+
+def convolution_kernel(templates: Sequence[Template], like: Tensor) -> Tensor:
+    """Return ``m T / sum m`` of templates, (T, C, th, tw), zeros below and to the right of the smaller ones."""
+    rows, columns = (max(template.cells[axis] for template in templates) for axis in (0, 1))
+    kernel = torch.zeros(len(templates), len(templates[0].vectors), rows, columns)
+    for row, template in zip(kernel, templates, strict=True):
+        row[:, : template.cells[0], : template.cells[1]] = template.vectors * template.weights / template.weights.sum()
+    return kernel.to(like).contiguous(memory_format=torch.channels_last)
+
+
+def _of_like_size(templates: Sequence[Template]) -> list[list[int]]:
+    """Return the templates in runs of KERNELS, the largest first."""
+    order = sorted(range(len(templates)), key=lambda index: -math.prod(templates[index].cells))
+    return [order[start : start + KERNELS] for start in range(0, len(order), KERNELS)]
 
 
 def _blocks(templates: Sequence[Template]) -> Iterator[list[Template]]:
@@ -219,14 +234,15 @@ def _score_maps(template: Template, planes: Tensor, shape: Sequence[int], width:
     return field.masked_fill(~touched, -torch.inf)
 
 
-def _boxes(template: Template, corners: np.ndarray, letterboxes: Sequence) -> np.ndarray:
-    """Return (B, 4) boxes in pixels of the original pictures from the template's corners (B, 2), rows and columns of cells."""
-    shift = np.tile(corners[:, ::-1] * template.stride, 2)
-    scale = np.array([one.scale[::-1] * 2 for one in letterboxes])
-    size = np.array([one.image_size[::-1] for one in letterboxes], float)
-    boxes = (np.array(template.outline) + shift) / scale
-    low = np.clip(boxes[:, :2], 0, size - 1)  # an object cut off by the border keeps at least a pixel
-    return np.concatenate([low, np.clip(boxes[:, 2:], low + 1, size)], 1)
+def _boxes(templates: Sequence[Template], corners: np.ndarray, letterboxes: Sequence[Letterbox]) -> np.ndarray:
+    """Return (B, T, 4) boxes in pixels of the original pictures from the templates' corners (T, B, 2), in rows and columns."""
+    strides = np.array([template.stride for template in templates])
+    shift = np.tile(corners[..., ::-1], 2).transpose(1, 0, 2) * strides[:, None]
+    scale = np.array([one.scale[::-1] * 2 for one in letterboxes])[:, None]
+    size = np.array([one.image_size[::-1] for one in letterboxes], float)[:, None]
+    boxes = (np.array([template.outline for template in templates]) + shift) / scale
+    low = np.clip(boxes[..., :2], 0, size - 1)  # an object cut off by the border keeps at least a pixel
+    return np.concatenate([low, np.clip(boxes[..., 2:], low + 1, size)], 2)
 
 
 def _check_templates(templates: Sequence[Template], features: Features) -> None:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,13 +147,17 @@ def read_index(folder: Path) -> Index:
             header, *rows = csv.reader(file)
         if tuple(header) != INDEX_COLUMNS:
             raise ValueError(f"columns {header}")
-        places = [Letterbox((int(h), int(w)), (int(rows_), int(columns))) for _, _, h, w, rows_, columns, _ in rows]
-    except (OSError, ValueError, csv.Error) as error:
+        placed = {size: _letterbox(size) for size in {tuple(row[2:6]) for row in rows}}  # most pictures lie alike
+        places = tuple(placed[tuple(row[2:6])] for row in rows)
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     groups = tuple(row[1] for row in rows)
-    return Index(
-        tuple(row[0] for row in rows), groups if any(groups) else (), tuple(places), tuple(row[6] for row in rows)
-    )
+    return Index(tuple(row[0] for row in rows), groups if any(groups) else (), places, tuple(row[6] for row in rows))
+
+
+def _letterbox(size: tuple[str, ...]) -> Letterbox:
+    height, width, rows, columns = map(int, size)
+    return Letterbox((height, width), (rows, columns))
 
 
 def map_array(path: Path) -> np.ndarray:
@@ -168,13 +172,25 @@ def map_array(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def read_shard(folder: Path, rows: Sequence[int] | None = None) -> Shard:
-    """Return a shard, mapped; or copies of some of its pictures, in the order of ``rows``."""
-    index, maps = read_index(folder), {}
+def read_shard(
+    folder: Path,
+    rows: Sequence[int] | None = None,
+    index: Index | None = None,
+    strides: Collection[int] | None = None,
+) -> Shard:
+    """Return a shard, mapped; or copies of some of its pictures, in the order of ``rows``.
+
+    Args:
+        folder: of the shard.
+        rows: default all.
+        index: if it was read before.
+        strides: default all.
+    """
+    index, maps = index or read_index(folder), {}
     for path in sorted(folder.iterdir()):
-        if found := _MAP.fullmatch(path.name):
+        if (found := _MAP.fullmatch(path.name)) and (strides is None or int(found[1]) in strides):
             array = map_array(path)
-            array = array if rows is None else np.array(array[np.asarray(rows, int)])
+            array = array if rows is None else np.asarray(array[np.asarray(rows, int)])
             maps[int(found[1])] = torch.from_numpy(array).permute(0, 3, 1, 2)
     if rows is None:
         return Shard(index.image_ids, Features(maps, index.letterboxes), index.groups)
