@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ def test_ranking_is_that_of_mine_with_the_same_examples(session, pool, queries):
     first, second, third = (hit.image_id for hit in session.hits(3))
     session.more_like(first)
     session.not_this(third)
+    session.settings = replace(SETTINGS, unwanted=1.0)
     found, judged = session.ranking(), {first, third}
     boxes = {click.image_id: click.box for click in session.clicks}
 
@@ -48,8 +50,10 @@ def test_ranking_is_that_of_mine_with_the_same_examples(session, pool, queries):
 
     wanted = [queries[0].templates(BACKBONE), templates(first)]
     peer = mine([pool.shard], wanted, negatives=[templates(third)], exclude=judged)
-    assert [one.image_id for one in found.matches] == [one.image_id for one in peer.matches]
-    assert np.allclose(found.table["score"], peer.table["score"], atol=1e-5)
+    assert [hit.image_id for hit in session.hits(100)] == [one.image_id for one in peer.matches]
+    assert np.allclose(found["score"], peer.table["score"], atol=1e-5)
+    session.settings = replace(SETTINGS, unwanted=0.0)
+    assert np.allclose(session.ranking()["score"], peer.table[["z_0", "z_1"]].mean(axis=1), atol=1e-5)
     assert second in {hit.image_id for hit in session.hits(20)}
 
 

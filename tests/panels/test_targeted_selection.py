@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from plotly import callbacks
 
 from workbench.datasets import EmojiStreetConfig
+from workbench.experiments.results import load_results
 from workbench.experiments.selection_cache import open_pool
 from workbench.experiments.selection_pool import PoolConfig
-from workbench.panels.targeted_selection import VIEWS, TargetedSelectionPanel
+from workbench.experiments.selection_scan import MiningSettings
+from workbench.experiments.selection_session import MiningSession
+from workbench.experiments.selection_sweeps import sweep
+from workbench.panels import targeted_selection
+from workbench.panels.memory import forget
+from workbench.panels.targeted_selection import VIEWS, TargetedSelectionPanel, edges
+from workbench.panels.targeted_selection_context import CONTEXT, PADDINGS, RANKINGS, THRESHOLDS
 from workbench.panels.targeted_selection_query import QUERY
+from workbench.panels.targeted_selection_size import SIZE
 from workbench.panels.targeted_selection_theatre import THEATRE
 from workbench.panels.targeted_selection_wall import WALL
 from workbench.retrieval import EfficientNetLite0Backbone
@@ -217,3 +226,79 @@ def test_another_picture_brings_the_template_to_its_best_place(panel):
     panel.update(cursor_row=2, cursor_column=2)
     panel.rank = 3
     assert panel._score_at_cursor() == pytest.approx(np.nanmax(panel._scores))
+
+
+def test_context_marks_the_setting_and_follows_the_padding(panel):
+    panel.view = CONTEXT
+    before = panel._seen_aps[panel._key(panel.session.settings)]
+    assert before == panel.session.average_precision()
+    panel.padding = 16
+    star = next(trace for trace in panel._context_live.data if trace.name == "as it is set" and trace.xaxis == "x2")
+    assert (star.x[0], star.y[0]) == (16.0, panel.session.average_precision())
+    own = next(
+        trace for trace in panel._context_live.data if trace.name.startswith("your query") and trace.xaxis == "x2"
+    )
+    assert dict(zip(own.x, own.y, strict=True)) == {0.0: before, 16.0: star.y[0]}
+    stored = sweep(load_results(RANKINGS), "padding")
+    line = next(
+        trace for trace in panel._context_live.data if trace.name.startswith("measured") and trace.xaxis == "x2"
+    )
+    assert line.y.tolist() == stored[stored["stride"] == "8+16"]["ap"].tolist()
+
+
+def test_sweep_of_the_query_measures_every_setting_once(panel):
+    panel.view = CONTEXT
+    panel.sweep_query()
+    panel.wait(60)
+    for name, count in (("x", 3), ("x2", len(PADDINGS)), ("x3", len(THRESHOLDS))):
+        own = next(t for t in panel._context_live.data if t.name.startswith("your query") and t.xaxis == name)
+        assert len(own.x) == count
+    table = panel.frame()
+    assert set(table["of"]) == {"mean query", "this query"}
+    alone = MiningSession(panel.opened.pool, panel.backbone, panel.session.query, MiningSettings(padding=8.0))
+    mine = table[(table["swept"] == "padding") & (table["x"] == 8.0) & (table["of"] == "this query")]
+    assert mine["ap"].item() == alone.average_precision()
+
+
+def test_size_view_draws_an_object_of_the_chosen_size(panel):
+    panel.view = SIZE
+    for chosen in (0.5, 4.0, 20.0):
+        panel.object_size = chosen
+        _, box, category = panel._shown_object()
+        area = 100 * (box[2] - box[0]) * (box[3] - box[1]) / (512 * 320)
+        assert 0.3 * chosen < area < 1.8 * chosen
+        assert category == "bike"
+        star = next(trace for trace in panel._size_live[0].data if trace.name == "the size you chose")
+        assert star.x.tolist() == [chosen] * 2
+    assert {"DTM", "GeM"} == set(panel.frame()["method"])
+    panel.query = "dog 1"
+    assert panel._size_live[1].layout.title.text.startswith("A dog")
+
+
+def test_another_pool_keeps_the_query_and_forgets_the_clicks(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    backbone = EfficientNetLite0Backbone(device="cpu")
+    panel = TargetedSelectionPanel(open_pool(SMALL, backbone), backbone, query="dog 1", view=WALL)
+    assert panel.session.query.category == "dog"
+    assert (panel.columns, panel.rows) == edges(panel.queries["dog 1"].target.box)
+    panel.wall.press("not this", panel.wall.state["tiles"][0]["id"])
+    monkeypatch.setattr(targeted_selection, "POOL", replace(SMALL, first_seed=500))
+    panel.set_options("scenes", [6])
+    panel.embed_pool()
+    panel.wait(60)
+    assert panel.session.pool.image_ids == tuple(f"street-{seed:06d}" for seed in range(500, 506))
+    assert (panel.query, panel.clicks) == ("dog 1", ())
+    assert [tile["id"][:10] for tile in panel.wall.state["tiles"]] == ["street-000"] * 6
+    assert "6 scenes" in panel.messages[-1].text
+
+
+def test_state_survives_when_the_cell_runs_again(shared):
+    forget()
+    panel = TargetedSelectionPanel(shared.opened, shared.backbone, key="again")
+    panel.update(query="barrier 2", columns=(100.0, 140.0), padding=2)
+    panel.wall.press("more like this", panel.session.hits(1)[0].image_id)
+    clicks = panel.clicks
+    again = TargetedSelectionPanel(shared.opened, shared.backbone, key="again")
+    assert (again.query, again.columns, again.padding, again.clicks) == ("barrier 2", (100.0, 140.0), 2, clicks)
+    assert [click.image_id for click in again.session.clicks] == [click[1] for click in clicks]
+    forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -82,6 +83,8 @@ class MiningSettings:
         threshold: coverage of a cell, as a share of the best covered cell's, from which it belongs to the object.
         padding: pixels by which every box grows on each side; below 0 it shrinks.
         combine: of several objects: ``"mean"``, ``"max"`` or ``"min"``.
+        unwanted: times which the mean z-score of what is avoided is taken off. (At 1, as :func:`~workbench.retrieval.mine` does,
+            a hit that was marked as wrong costs on average more right hits that look like it than it gains.)
     """
 
     strides: tuple[int, ...] = (8, 16)
@@ -89,6 +92,7 @@ class MiningSettings:
     threshold: float = 0.5
     padding: float = 0.0
     combine: str = "mean"
+    unwanted: float = 0.5
 
 
 class PoolScanner:
@@ -125,16 +129,18 @@ class PoolScanner:
         combine: str | None = None,
         top: int | None = None,
         exclude: Collection[str] = (),
+        settings: MiningSettings | None = None,
     ) -> Mining:
         """Return the pool ranked for some objects.
 
         The arguments are those of :func:`~workbench.retrieval.mine`, with places for objects; ``combine`` is that of the settings
-        by default.
+        by default, and ``settings`` are used instead of the scanner's.
 
         Raises:
             ValueError: as there.
         """
-        parts = [self.scan(one) for one in (*objects, *negatives)]
+        settings = settings or self.settings
+        parts = [self.scan(one, settings) for one in (*objects, *negatives)]
         scores = PoolScores(
             self.pool.image_ids,
             Matches(
@@ -146,7 +152,7 @@ class PoolScanner:
             scores,
             [templates for templates, _ in parts[: len(objects)]],
             negatives=[templates for templates, _ in parts[len(objects) :]],
-            combine=combine or self.settings.combine,
+            combine=combine or settings.combine,
             top=top,
             exclude=exclude,
         )
@@ -155,13 +161,14 @@ class PoolScanner:
         """Return the templates of a place at the settings' strides and scales."""
         return self.scan(place)[0]
 
-    def scan(self, place: Place) -> tuple[tuple[Template, ...], Matches]:
+    def scan(self, place: Place, settings: MiningSettings | None = None) -> tuple[tuple[Template, ...], Matches]:
         """Return the T templates of a place, and their scores (N, T) and boxes (N, T, 4) in the whole pool."""
-        box = self.grown(place)
+        settings = settings or self.settings
+        box = self.grown(place, settings.padding)
         found = [
-            self._scanned(place.image_id, box, stride, scale, self.settings.threshold)
-            for scale in self.settings.scales
-            for stride in self.settings.strides
+            self._scanned(place.image_id, box, stride, scale, settings.threshold)
+            for scale in settings.scales
+            for stride in settings.strides
         ]
         return (
             tuple(template for template, _ in found),
@@ -172,11 +179,12 @@ class PoolScanner:
         """Return the template of a place at one stride, without scanning the pool for it."""
         return self._cut(place.image_id, self.grown(place), stride, scale, self.settings.threshold)
 
-    def grown(self, place: Place) -> Box:
-        """Return a place's box, grown or shrunk by the settings' padding, inside its picture and at least 2 pixels wide."""
+    def grown(self, place: Place, padding: float | None = None) -> Box:
+        """Return a place's box, grown or shrunk by the padding, inside its picture and at least 2 pixels wide."""
+        padding = self.settings.padding if padding is None else padding
         height, width = self.features_of(place).letterboxes[0].image_size
         x0, y0, x1, y1 = place.box
-        by_x, by_y = (max(self.settings.padding, 1 - side / 2) for side in (x1 - x0, y1 - y0))
+        by_x, by_y = (max(padding, 1 - side / 2) for side in (x1 - x0, y1 - y0))
         grown = (max(x0 - by_x, 0), max(y0 - by_y, 0), min(x1 + by_x, width), min(y1 + by_y, height))
         return tuple(float(value) for value in grown)
 
@@ -231,12 +239,19 @@ class PoolScanner:
         return gem(self.pool.features[stride], weights=self.pool.features.valid(stride))
 
 
+_SCANNING = threading.Lock()
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch to one thread in the block: sums of a few milliseconds wait for a second one longer than it saves."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Keep torch to one thread in the block: sums of a few milliseconds wait for a second one longer than it saves.
+
+    One block at a time: a person's click waits for one scan of a sweep that runs in the background.
+    """
+    with _SCANNING:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from workbench.experiments.selection_pool import Pool
 from workbench.experiments.selection_scan import Click, Example, MiningSettings, Place, PoolScanner
 from workbench.metrics.retrieval import average_precision
-from workbench.retrieval import Backbone, Mining, z_scores
+from workbench.retrieval import Backbone, z_scores
 from workbench.retrieval.features import Box
 from workbench.retrieval.mining import COMBINATIONS
+from workbench.training import CancelToken, Progress, no_progress
 
 MORE, NOT = "more like this", "not this"
 METHODS = ("DTM", "GeM")
@@ -63,7 +67,7 @@ class MiningSession(PoolScanner):
         super().__init__(pool, backbone, settings, canvas_size)
         self.query = query
         self.clicks: tuple[Click, ...] = ()
-        self._last: tuple[object, Mining] | None = None
+        self._last: tuple[object, pd.DataFrame] | None = None
 
     # What is looked for
 
@@ -118,22 +122,28 @@ class MiningSession(PoolScanner):
 
     # What is found
 
-    def ranking(self) -> Mining:
-        """Return the pool ranked for the query and the clicks, remembered until something changes."""
+    def ranking(self) -> pd.DataFrame:
+        """Return the pictures that nobody has judged, in pool order: image_id, score, ``z_0``, ... of what is looked for,
+        ``negative_0``, ... of what is avoided, and x0, y0, x1, y1 of the best match.
+
+        It is remembered until something changes.
+        """
         key = (self.query.image_id, self.query.box, self.query.category, self.clicks, self.settings)
         if self._last is None or self._last[0] != key:
             judged = self.judged
             self._kept = [row for name, row in self.rows_of.items() if name not in judged]
-            self._z: dict[str, tuple[list[str], np.ndarray, np.ndarray]] = {}
             known = self.query.category and not self.pool.objects.empty
             self._truth = self.pool.shows(self.query.category)[self._kept] if known else None
-            self._last = key, self.mining(self.positives, negatives=self.negatives, exclude=judged)
+            table = self.mining(self.positives, negatives=self.negatives, exclude=judged).table
+            wanted, unwanted = (table.filter(regex=f"^{name}_").to_numpy() for name in ("z", "negative"))
+            self._z = {"DTM": (wanted, unwanted)}
+            self._last = key, table.assign(score=self._combined(wanted, unwanted))
         return self._last[1]
 
     def hits(self, top: int = 12, method: str = "DTM") -> list[Hit]:
         """Return the best pictures that nobody has judged, by ``"DTM"`` or by ``"GeM"``."""
         ids, values = self.scores(method)
-        boxes = self.ranking().table[CORNERS].to_numpy() if method == "DTM" else None
+        boxes = self.ranking()[CORNERS].to_numpy() if method == "DTM" else None
         relevant = self.truth()
         return [
             Hit(
@@ -156,25 +166,28 @@ class MiningSession(PoolScanner):
         Raises:
             ValueError: there is no such method.
         """
-        ids, wanted, unwanted = self._z_of(method)
+        wanted, unwanted = self._z_of(method)
         counted = Counter(click.kind for click in self.clicks[:after])
-        combined = COMBINATIONS[self.settings.combine](wanted[:, : 1 + counted[MORE]], axis=1)
-        return ids, combined - unwanted[:, : counted[NOT]].mean(1) if counted[NOT] else combined
+        return self._ids(), self._combined(wanted[:, : 1 + counted[MORE]], unwanted[:, : counted[NOT]])
 
-    def _z_of(self, method: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Return names (n,) and z-scores of what is looked for, (n, p), and avoided, (n, q), remembered until something changes."""
-        ranked = self.ranking()
+    def _ids(self) -> list[str]:
+        return self.ranking()["image_id"].tolist()
+
+    def _combined(self, wanted: np.ndarray, unwanted: np.ndarray) -> np.ndarray:
+        """Return scores (n,) from the z-scores of what is looked for, (n, p), and of what is avoided, (n, q)."""
+        combined = COMBINATIONS[self.settings.combine](wanted, axis=1)
+        return combined - self.settings.unwanted * unwanted.mean(1) if unwanted.shape[1] else combined
+
+    def _z_of(self, method: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return z-scores of what is looked for, (n, p), and avoided, (n, q), remembered until something changes."""
+        self.ranking()
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
         if method not in self._z:
-            if method == "DTM":
-                parts = (ranked.table.filter(regex=f"^{name}_").to_numpy() for name in ("z", "negative"))
-            elif method == "GeM":
-                parts = (
-                    np.array([z_scores(self.gem_cosines(one)[self._kept]) for one in some]).T
-                    for some in (self.positives, self.negatives)
-                )
-            else:
-                raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
-            self._z[method] = (ranked.table["image_id"].tolist(), *parts)
+            self._z[method] = tuple(
+                np.array([z_scores(self.gem_cosines(one)[self._kept]) for one in some]).reshape(-1, len(self._kept)).T
+                for some in (self.positives, self.negatives)
+            )
         return self._z[method]
 
     # How good it is
@@ -211,6 +224,36 @@ class MiningSession(PoolScanner):
         if image_id in self.judged:
             raise ValueError(f"picture {image_id!r} was judged already")
         if box is None:
-            table = self.ranking().table.set_index("image_id")
+            table = self.ranking().set_index("image_id")
             box = tuple(float(table.at[image_id, name]) for name in CORNERS)
         self.clicks = (*self.clicks, Click(kind, image_id, tuple(float(value) for value in box)))
+
+
+def settings_sweep(
+    session: MiningSession,
+    wanted: Sequence[MiningSettings],
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Iterator[tuple[MiningSettings, float]]:
+    """Yield each of some settings and the AP of the session's query alone with them, over the pictures that nobody has judged.
+
+    The session's query and clicks may change meanwhile: those of the beginning count. AP is NaN without a truth or a positive.
+    """
+    query, judged, truth = session.query, session.judged, session.truth()
+
+    def measure() -> Iterator[tuple[MiningSettings, float]]:
+        for done, settings in enumerate(wanted):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            progress(done, len(wanted), "settings of the query")
+            if truth is None or not truth.any():
+                yield settings, float("nan")
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # nobody who sweeps a setting wants to hear at each that the object gets small
+                table = session.mining([query], exclude=judged, settings=settings).table
+            yield settings, average_precision(table["score"], truth)
+
+    return measure()

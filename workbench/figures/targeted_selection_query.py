@@ -14,8 +14,13 @@ from workbench.figures.theme import GREY, PURPLE, TEMPLATE, TEXT, new_image_figu
 Array = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 
-COVERED = [[0.0, "rgba(181, 143, 0, 0)"], [1.0, "rgba(255, 210, 60, 0.85)"]]
-"""Colours of coverage 0 to 1, over a picture."""
+VEIL = [[0.0, "rgba(255, 210, 60, 0)"], [1.0, "rgba(255, 210, 60, 0.35)"]]
+"""Colours of coverage 0 to 1 over a picture, through which the object is seen."""
+
+COVERED = [[0.0, "#FFF6DB"], [1.0, "#FFC933"]]
+"""The same where the coverage is written into the cells."""
+
+INK = "#1B1B1B"
 
 BOX_LINE = {"color": PURPLE, "width": 3}
 MARGIN_CELLS = 2
@@ -29,7 +34,7 @@ class QueryShown:
 
     Attributes:
         source: data URI of the picture.
-        size: (width, height) of the picture, pixels.
+        pixels: uint8 (height, width, 3) of the picture, at the size that the network saw.
         box: of the object as it is cut, (x0, y0, x1, y1).
         drawn: the box as the person drew it, before padding.
         stride: pixels per cell.
@@ -39,7 +44,7 @@ class QueryShown:
     """
 
     source: str
-    size: tuple[int, int]
+    pixels: NDArray[np.uint8]
     box: Box
     drawn: Box
     stride: int
@@ -50,11 +55,12 @@ class QueryShown:
 
 def picture_figure(query: QueryShown, title: str) -> go.Figure:
     """Draw the picture with the box, which a person can draw anew, the coverage of the cells, and outlines of those kept."""
-    width, height = query.size
+    height, width = query.pixels.shape[:2]
     figure = new_image_figure(title, height=480, margin={"l": 8, "r": 8, "b": 36, "t": 48})
     figure.add_image(source=query.source, hoverinfo="skip")
     figure.add_trace(_coverage(query.coverage, query.stride))
-    figure.add_trace(_outlines(query.kept, query.stride, "cells of the template", {"color": "#FFFFFF", "width": 1.5}))
+    thin = {"color": "rgba(255, 255, 255, 0.7)", "width": 0.8}
+    figure.add_trace(_outlines(query.kept, query.stride, "cells of the template", thin))
     figure.add_shape(**rectangle(query.drawn), line=BOX_LINE, editable=True)
     figure.update_xaxes(range=[0, width])
     figure.update_yaxes(range=[height, 0], autorange=False)
@@ -62,45 +68,51 @@ def picture_figure(query: QueryShown, title: str) -> go.Figure:
 
 
 def template_figure(query: QueryShown, title: str) -> go.Figure:
-    """Draw, near the object, the coverage of every cell in numbers, and the feature vectors as colours; kept cells are outlined."""
+    """Draw the object enlarged, the coverage of every cell in numbers, and the feature vectors as colours; kept cells outlined."""
     rows, columns = _window(query.kept)
     y, x = np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop)
-    covered, kept = query.coverage[rows, columns], query.kept[rows, columns]
-    line = {"color": TEXT, "width": 2}
-    readable = len(x) <= MOST_READ
-    texts = [[f"{value:.2f}".lstrip("0") if readable and value > 0.005 else "" for value in row] for row in covered]
-    left = {
-        "type": "heatmap", "x": x, "y": y, "z": covered, "zmin": 0, "zmax": 1, "colorscale": COVERED, "showscale": False,
-        "text": texts, "texttemplate": "%{text}", "textfont": {"size": 10, "color": TEXT}, "xgap": 1, "ygap": 1,
-        "hovertemplate": "cell %{y}, %{x}: %{z:.2f} covered<extra></extra>",
-    }  # fmt: skip
-    right = {"type": "image", "z": query.colours[rows, columns], "x0": x[0], "y0": y[0], "xaxis": "x2", "yaxis": "y2",
-             "hovertemplate": "cell %{y}, %{x}<extra></extra>"}  # fmt: skip
-    traces = [
-        left,
-        right,
-        {**_outlines(kept, 1, "cells of the template", line, (x[0] - 0.5, y[0] - 0.5)), "type": "scatter"},
-        {
-            **_outlines(kept, 1, "", {**line, "color": "#FFFFFF"}, (x[0] - 0.5, y[0] - 0.5)),
-            "type": "scatter",
-            "xaxis": "x2",
-            "yaxis": "y2",
-            "showlegend": False,
-        },
+    kept, corner, stride = query.kept[rows, columns], (x[0] - 0.5, y[0] - 0.5), query.stride
+    pixels = query.pixels[stride * rows.start : stride * rows.stop, stride * columns.start : stride * columns.stop]
+    inside = 0.5 / stride
+    pictures = [
+        {"z": pixels, "x0": corner[0] + inside, "y0": corner[1] + inside, "dx": 1 / stride, "dy": 1 / stride},
+        {"z": query.colours[rows, columns], "x0": x[0], "y0": y[0]},
     ]
-    ranges = ([x[0] - 0.5, x[-1] + 0.5], [y[-1] + 0.5, y[0] - 0.5])
+    line, white = {"color": TEXT, "width": 2}, {"color": "#FFFFFF", "width": 1.5}
+    traces = [
+        {"type": "image", **pictures[0], "hoverinfo": "skip"},
+        {**_outlines(kept, 1, "", white, corner)},
+        {**_numbers(x, y, query.coverage[rows, columns]), "xaxis": "x2", "yaxis": "y2"},
+        {**_outlines(kept, 1, "", line, corner), "xaxis": "x2", "yaxis": "y2"},
+        {
+            "type": "image",
+            **pictures[1],
+            "hovertemplate": "cell %{y}, %{x}<extra></extra>",
+            "xaxis": "x3",
+            "yaxis": "y3",
+        },
+        {**_outlines(kept, 1, "", white, corner), "xaxis": "x3", "yaxis": "y3"},
+    ]
+    across, down = [x[0] - 0.5, x[-1] + 0.5], [y[-1] + 0.5, y[0] - 0.5]
     layout = {
         "template": TEMPLATE,
         "title": {"text": title},
-        "height": 480,
+        "height": 640,
         "margin": {"l": 44, "r": 8, "b": 44, "t": 68},
-        "xaxis": _cells_axis("", ranges[0], anchor="y", showticklabels=False),
-        "yaxis": _cells_axis("Row (cells)", ranges[1], domain=[0.54, 1], scaleanchor="x"),
-        "xaxis2": _cells_axis("Column (cells)", ranges[0], anchor="y2"),
-        "yaxis2": _cells_axis("Row (cells)", ranges[1], domain=[0, 0.46], scaleanchor="x2", anchor="x2"),
-        "annotations": [_heading("coverage a of each cell", 1), _heading("feature vectors as colours", 0.46)],
         "showlegend": False,
+        "annotations": [],
     }
+    heights = ((0.7, 1.0), (0.35, 0.65), (0.0, 0.3))
+    headings = ("the object, and the kept cells", "coverage a of each cell", "feature vectors as colours")
+    for number, (domain, heading) in enumerate(zip(heights, headings, strict=True), 1):
+        name = "" if number == 1 else number
+        last = number == len(heights)
+        words = "Column (cells)" if last else ""
+        layout[f"xaxis{name}"] = _cells_axis(words, across, anchor=f"y{name}", showticklabels=last)
+        layout[f"yaxis{name}"] = _cells_axis(
+            "Row (cells)", down, domain=domain, scaleanchor=f"x{name}", anchor=f"x{name}"
+        )
+        layout["annotations"].append(_heading(heading, domain[1]))
     return go.Figure(traces, layout)
 
 
@@ -144,10 +156,33 @@ def _coverage(coverage: Array, stride: int) -> dict[str, Any]:
         "z": np.where(coverage > 0, coverage, np.nan),
         "zmin": 0,
         "zmax": 1,
-        "colorscale": COVERED,
+        "colorscale": VEIL,
         "showscale": False,
         "hoverongaps": False,
         "hovertemplate": "%{z:.2f} of the cell is covered<extra></extra>",
+    }
+
+
+def _numbers(x: Array, y: Array, covered: Array) -> dict[str, Any]:
+    """Return the coverage of the cells near an object, written into those that it touches while there is room."""
+    readable = len(x) <= MOST_READ
+    texts = [[_short(value) if readable else "" for value in row] for row in covered]
+    return {
+        "type": "heatmap",
+        "x": x,
+        "y": y,
+        "z": np.where(covered > 0, covered, np.nan),
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": COVERED,
+        "showscale": False,
+        "hoverongaps": False,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "textfont": {"size": 10, "color": INK},
+        "xgap": 1,
+        "ygap": 1,
+        "hovertemplate": "cell %{y}, %{x}: %{z:.2f} covered<extra></extra>",
     }
 
 
@@ -180,3 +215,10 @@ def _cells_axis(title: str, window: list[float], **more: Any) -> dict[str, Any]:
 def _heading(text: str, y: float) -> dict[str, Any]:
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": y, "yanchor": "bottom", "xanchor": "center"}
     return {"text": text, "showarrow": False, "font": {"color": TEXT, "size": 12}, **place}
+
+
+def _short(share: float) -> str:
+    """Return a coverage in as few signs as tell it apart: nothing, .44 or 1."""
+    if share < 0.005:
+        return ""
+    return "1" if share > 0.995 else f"{share:.2f}".lstrip("0")

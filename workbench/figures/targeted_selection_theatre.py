@@ -65,7 +65,7 @@ def theatre_figure(match: Match, title: str) -> go.Figure:
         x=columns,
         y=rows,
         z=match.scores,
-        zmin=float(np.nanquantile(match.scores, 0.6)),
+        zmin=float(np.nanquantile(match.scores, 0.8)),
         zmax=float(np.nanmax(match.scores)),
         colorscale=HEAT,
         colorbar={"title": {"text": "S (ratio)", "side": "right"}, "thickness": 12, "outlinewidth": 0},

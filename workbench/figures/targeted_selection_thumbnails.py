@@ -137,4 +137,5 @@ def _outlines(boxes: Sequence[Box], name: str, line: dict[str, Any]) -> go.Scatt
     """Return rectangles as one trace, broken between them."""
     x = [value for x0, _, x1, _ in boxes for value in (x0, x1, x1, x0, x0, np.nan)]
     y = [value for _, y0, _, y1 in boxes for value in (y0, y0, y1, y1, y0, np.nan)]
-    return go.Scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", visible=bool(boxes))
+    places = {"x": np.array(x, float), "y": np.array(y, float)}  # NaN in a list is not JSON
+    return go.Scatter(**places, mode="lines", line=line, name=name, hoverinfo="skip", visible=bool(boxes))

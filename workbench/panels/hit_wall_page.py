@@ -31,7 +31,8 @@ function draw(tag, values) {
 
 function outline(box, width, height) {
   const [x, y, right, bottom] = box;
-  const place = { x, y, width: right - x, height: bottom - y };
+  const air = 0.006 * width;  // so that the line does not cover what it shows
+  const place = { x: x - air, y: y - air, width: right - x + 2 * air, height: bottom - y + 2 * air };
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   svg.append(draw("rect", { ...place, class: "halo" }), draw("rect", { ...place, class: "match" }));
   return svg;
@@ -235,7 +236,7 @@ STYLE = (
   font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; line-height: 1.35; width: 100%; }}
 """
     + """
-.hit-tray { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; min-height: 78px; }
+.hit-tray { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; min-height: 78px; padding-top: 8px; }
 .hit-example { position: relative; width: 60px; font-size: 11px; text-align: center; }
 .hit-example svg { display: block; width: 56px; height: 56px; border: 2px solid var(--plain); border-radius: 6px; }
 .hit-example.more svg { border-color: var(--good); }
@@ -260,10 +261,10 @@ STYLE = (
 .hit-zoom { position: relative; width: 100%; transition: transform .25s cubic-bezier(.2, .8, .3, 1); }
 .hit-zoom img, .hit-zoom svg { display: block; position: absolute; inset: 0; width: 100%; height: 100%; }
 .hit-zoom rect { fill: none; vector-effect: non-scaling-stroke; transition: stroke-width .25s; }
-.hit-zoom .halo { stroke: rgba(0, 0, 0, .75); stroke-width: 5px; }
-.hit-zoom .match { stroke: #FFFFFF; stroke-width: 2px; }
+.hit-zoom .halo { stroke: rgba(0, 0, 0, .75); stroke-width: 3.6px; }
+.hit-zoom .match { stroke: #FFFFFF; stroke-width: 1.6px; }
 .hit-frame:hover .hit-zoom, .hit-tile:focus-visible .hit-zoom { transform: scale(var(--times)); }
-.hit-frame:hover .halo, .hit-tile:focus-visible .halo { stroke-width: 1.5px; }
+.hit-frame:hover .halo, .hit-tile:focus-visible .halo { stroke-width: 1.3px; }
 .hit-frame:hover .match, .hit-tile:focus-visible .match { stroke-width: .6px; }
 .hit-mark { position: absolute; left: 4px; top: 4px; padding: 0 6px; border-radius: 4px; color: #FFFFFF; font-size: 12px;
   font-weight: 600; pointer-events: none; background: #5A5A5A; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,20 +18,25 @@ from workbench.experiments.selection_session import MiningSession
 from workbench.panels.base import Panel
 from workbench.panels.pool_pictures import PoolPictures
 from workbench.panels.targeted_selection_and import AND, AndViews
+from workbench.panels.targeted_selection_context import CONTEXT, STRIDES, ContextViews
 from workbench.panels.targeted_selection_own import OWN, OwnViews
 from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_size import SIZE, SizeViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
+from workbench.training import tqdm_progress
 
-VIEWS = (QUERY, THEATRE, WALL, AND, OWN)
+VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, OWN)
 POOL = PoolConfig(scenes=192)
-STRIDES = {"8": (8,), "16": (16,), "8 + 16": (8, 16)}
+SIZES = (192, 384, 768)
 LEAST_OVERLAP = 0.1
 """Intersection over union from which a box is taken for the box of an object."""
 
 
-class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnViews, PoolPictures, Panel):
+class TargetedSelectionPanel(
+    QueryViews, TheatreViews, WallViews, ContextViews, SizeViews, AndViews, OwnViews, PoolPictures, Panel
+):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
     Every control is an attribute: ``panel.query`` (such as ``"bike 1"``), ``panel.columns`` and ``panel.rows`` (its box),
@@ -49,8 +55,7 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
 
     title = "targeted selection"
     query = traitlets.Unicode("bike 1")
-    strides = traitlets.Unicode("8 + 16")
-    combine = traitlets.Unicode("mean")
+    scenes = traitlets.Int(384, help="of the pool that the button opens")
 
     def __init__(
         self,
@@ -61,7 +66,10 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
         **initial: Any,
     ) -> None:
         self.backbone = backbone or EfficientNetLite0Backbone()
-        self.opened = opened or open_pool(POOL, self.backbone)
+        if opened is None:
+            with tqdm_progress("Embedding the pool, once", leave=False, delay=1) as progress:
+                opened = open_pool(POOL, self.backbone, progress)
+        self.opened = opened
         self.tables: dict[str, Callable[[], pd.DataFrame]] = {}
         super().__init__(key=key, **initial)
 
@@ -73,10 +81,14 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
         self.session = MiningSession(self.opened.pool, self.backbone, self._example())
         self.dropdown("query", list(self.queries), "Object to look for")
         self.choice("strides", list(STRIDES), "Strides", tooltip="Pixels per cell of the feature maps that are matched")
-        self.choice("combine", ["mean", "max", "min"], "Several examples by", tooltip="How their z-scores become one")
+        sizes = {f"{count} scenes": count for count in SIZES}
+        self.dropdown("scenes", sizes, "Other pool", tooltip="A scene takes some 50 ms once, and is kept in your cache")
+        self.button("Open it", self.embed_pool, tooltip="In the background, with progress and Stop")
         self.build_query_view()
         self.build_theatre_view()
         self.build_wall_view()
+        self.build_context_view()
+        self.build_size_view()
         self.build_and_view()
         self.build_own_view()
         self.tables |= {AND: self.and_frame, OWN: self.own_frame}
@@ -85,21 +97,45 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
     def redraw(self, changed: frozenset[str]) -> None:
         """Bring the session up to the controls; the views draw from it afterwards."""
         if self.query != self._shown_query:
+            before, now = (edges(self.queries[name].target.box) for name in (self._shown_query, self.query))
             self._shown_query = self.query
-            columns, rows = edges(self.queries[self.query].target.box)
-            with self.hold():
-                self.columns = self.columns if "columns" in changed else columns
-                self.rows = self.rows if "rows" in changed else rows
-                self.clicks = self.clicks if "clicks" in changed else ()
+            with self.hold():  # what was set together with the query stays
+                for name, old, new in zip(("columns", "rows"), before, now, strict=True):
+                    if name not in changed or getattr(self, name) == old:
+                        setattr(self, name, new)
+                if "clicks" not in changed:
+                    self.clicks = ()
         session = self.session
         session.query = self._example()
         session.settings = MiningSettings(
-            STRIDES[self.strides], threshold=self.threshold, padding=self.padding, combine=self.combine
+            STRIDES[self.strides],
+            threshold=self.threshold,
+            padding=float(self.padding),
+            combine=self.combine,
+            unwanted=self.unwanted,
         )
         session.clicks = tuple(Click(*click) for click in self.clicks if click[1] in session.rows_of)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # view 1 says it where an object is smaller than a cell
             session.ranking()
+
+    def embed_pool(self) -> None:
+        """Open a pool of :attr:`scenes` scenes: from the cache, or embedded now in the background."""
+        config = replace(POOL, scenes=self.scenes)
+        self.run_job(open_pool, config, self.backbone, on_done=self.take_pool, label=f"Opening {self.scenes} scenes")
+
+    def take_pool(self, opened: OpenPool) -> None:
+        """Mine another pool: the query stays, the clicks are forgotten, every view is drawn anew."""
+        self.opened = opened
+        self.session = MiningSession(opened.pool, self.backbone, self._example())
+        self.clicks = ()
+        self.draw_anew()
+        self.say(f"{len(opened.pool.image_ids)} scenes are in the pool now", "good")
+
+    def draw_anew(self) -> None:
+        """Draw every view as if everything had changed; the hidden ones when they are looked at."""
+        with self.hold():
+            self._changed.update(self._names)
 
     @property
     def box(self) -> Box:
@@ -115,7 +151,7 @@ class TargetedSelectionPanel(QueryViews, TheatreViews, WallViews, AndViews, OwnV
         """Return the numbers of the visible view: the ranked pool, unless the view has a table of its own."""
         if self.view in self.tables:
             return self.tables[self.view]()
-        return self.session.ranking().table.sort_values("score", ascending=False, ignore_index=True)
+        return self.session.ranking().sort_values("score", ascending=False, ignore_index=True)
 
 
 def named_queries(queries: tuple[Query, ...]) -> dict[str, Query]:

@@ -48,7 +48,7 @@ class QueryViews(traitlets.HasTraits):
         self._query_live = [self.add_figure(figure) for figure in (self._picture_figure(), self._template_figure())]
         let_draw(self._query_live[0], self._query_drawn)
         self.tables[QUERY] = self.query_frame
-        body = beside(self._query_live[0], widgets.VBox([self._query_live[1], self._query_words]), least=320)
+        body = beside(widgets.VBox([self._query_live[0], self._query_words]), self._query_live[1], least=320)
         self.add_view(QUERY, self._query_live, self._redraw_query, controls, body)
 
     def query_frame(self) -> pd.DataFrame:
@@ -73,7 +73,7 @@ class QueryViews(traitlets.HasTraits):
         vectors = l2_normalise(maps, 0).permute(1, 2, 0).numpy()
         return draw.QueryShown(
             self.picture_uri(session.query.image_id),
-            self.size_of(session.query.image_id),
+            session.query.image,
             box,
             session.query.box,
             stride,

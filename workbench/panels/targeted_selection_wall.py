@@ -18,19 +18,22 @@ from workbench.panels.views import beside
 
 WALL = "3 Wall of hits"
 SHOWN = 12
-RANKED_BY = ("query", "columns", "rows", "strides", "padding", "threshold", "combine", "clicks")
+RANKED_BY = ("query", "columns", "rows", "strides", "padding", "threshold", "combine", "unwanted", "clicks")
 """Traits of the panel that change its ranking."""
 
 
 class WallViews(traitlets.HasTraits):
     """The best pictures with their matches, and two buttons on each; mixed into the panel of notebook 03.
 
-    ``clicks`` are the judgements so far, ``ranked_by`` is ``"DTM"`` or ``"GeM"``, ``truth_shown`` frames what is right and wrong.
+    ``clicks`` are the judgements so far, ``ranked_by`` is ``"DTM"`` or ``"GeM"``, ``combine`` makes one score of several examples,
+    ``unwanted`` weighs those to avoid, ``truth_shown`` frames what is right and wrong.
     Press by code with :meth:`more_like`, :meth:`not_this`, :meth:`undo`, :meth:`take_back` and :meth:`forget_clicks`.
     """
 
     clicks = traitlets.Tuple(help="judgements of pictures of the pool, (kind, image_id, box), the oldest first")
     ranked_by = traitlets.Unicode("DTM")
+    combine = traitlets.Unicode("mean")
+    unwanted = traitlets.Float(0.5)
     truth_shown = traitlets.Bool(True)
 
     def build_wall_view(self) -> None:
@@ -38,8 +41,12 @@ class WallViews(traitlets.HasTraits):
         ranked = {"template matching (DTM)": "DTM", "whole pictures (GeM)": "GeM"}
         controls = [
             self.choice("ranked_by", ranked, "Ranked by", place=False, tooltip="The same query, the same network"),
+            self.choice("combine", ["mean", "max", "min"], "Several examples by", place=False,
+                        tooltip="How the z-scores of several examples become one"),
+            self.slider("unwanted", 0, 1, 0.25, 'Weight of "not this"', "ratio", place=False, format=".2f",
+                        tooltip="Of the z-score of what is avoided, against that of what is looked for"),
             self.toggle("truth_shown", "Show what is right", place=False, tooltip="Untick it to judge by yourself"),
-        ]
+        ]  # fmt: skip
         self.wall = HitWall(self._wall_pressed)
         self._recall_live = self.add_figure(self._recall_figure())
         self._history_live = self.add_figure(self._history_figure())
