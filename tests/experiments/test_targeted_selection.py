@@ -33,7 +33,7 @@ from workbench.experiments.targeted_selection_sweeps import CELLS, STRIDES, pair
 from workbench.retrieval import Features, HogColourBackbone, Letterbox, letterbox_batch
 from workbench.training import Cancelled, CancelToken
 
-STREET = EmojiStreetConfig(prevalence=0.5, width=256, height=160, object_area=(0.02, 0.05))
+STREET = EmojiStreetConfig(prevalence=0.4, width=256, height=160, object_area=(0.02, 0.05))
 TINY = SelectionConfig(
     pool=PoolConfig(scenes=12, queries=1, street=STREET),
     seeds=(0,),
@@ -48,7 +48,7 @@ TINY = SelectionConfig(
     loop=LoopConfig(
         pool=PoolConfig(scenes=12, street=STREET),
         seeds=(0,),
-        labelled=3,
+        labelled=6,
         validation=8,
         test=8,
         budget=3,

@@ -18,10 +18,10 @@ from workbench.experiments.targeted_selection_loop import first_labelled, make_t
 from workbench.retrieval import EfficientNetLite0Backbone
 
 SIZE = (64, 96)
-STREET = EmojiStreetConfig(prevalence=0.5, width=256, height=160, object_area=(0.02, 0.05))
+STREET = EmojiStreetConfig(prevalence=0.4, width=256, height=160, object_area=(0.02, 0.05))
 CONFIG = LoopConfig(
     pool=PoolConfig(scenes=15, street=STREET),
-    labelled=4,
+    labelled=6,
     validation=8,
     test=6,
     budget=4,

@@ -81,6 +81,7 @@ def run(
     ))  # fmt: skip
     table = pd.DataFrame(rows, columns=["claim", "setting", "quantity", "paper", "value", "spread", "unit"])
     progress(1, 1, "done")
+    table = table.astype({"paper": float, "spread": float})
     return table.assign(seed=config.seeds[0], seconds=time.perf_counter() - started)[list(COLUMNS)]
 
 
