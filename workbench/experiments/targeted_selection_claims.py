@@ -139,7 +139,10 @@ def _better(value: Measured) -> tuple[str, str]:
     sizes = [name.split(", ")[1] for name in value.settings("size, ", "ratio of mAP") if name.endswith("over best GeM")]
     sizes = sorted(sizes, key=float)
     ratio = {size: value(f"size, {size}, DTM over best GeM", "ratio of mAP") for size in sizes}
-    least = min(value(f"size, {size}, DTM over best GeM", "least ratio of mAP") for size in sizes if float(size) < 1)
+    small = [size for size in sizes if float(size) < 1]
+    if not small:
+        raise KeyError("no object below 1 % of the picture")
+    least = min(value(f"size, {size}, DTM over best GeM", "least ratio of mAP") for size in small)
     crossing = value("size, DTM against best GeM", "crossing")
     where = "nowhere up to there" if np.isnan(crossing) else f"at {crossing:.1f} %"
     listed = ", ".join(f"{float(size):.2g} % {ratio[size]:.1f}" for size in sizes)
