@@ -121,12 +121,14 @@ def test_three_plots_mark_the_setting_where_the_query_stands():
 def test_size_figure_marks_the_crossing_and_both_methods_at_the_chosen_size():
     one, other = _sweep({1.0: 0.6, 10.0: 0.4, 25.0: 0.3}), _sweep({1.0: 0.1, 10.0: 0.3, 25.0: 0.7})
     curves = [size.SizeCurve("DTM", "DTM", one, main=True), size.SizeCurve("GeM", "GeM", other, main=True)]
-    figure = size.size_figure(curves, one, 10.0, 12.0, "t")
+    alone = [size.SizeCurve("GeM", "GeM, empty street", other.iloc[:1])]
+    figure = size.size_figure(curves, alone, one, 10.0, 12.0, "t")
+    assert next(trace for trace in figure.data if trace.name == alone[0].name).marker.symbol == "square-open"
     star = next(trace for trace in figure.data if trace.name == "the size you chose")
     assert star.y.tolist() == pytest.approx([0.4, 0.3])
     assert figure.layout.shapes[1].x0 == 12.0
     assert "catch up at 12 %" in figure.layout.annotations[0].text
-    assert size.size_figure(curves, one, 10.0, float("nan"), "t").layout.shapes[1].visible is False
+    assert size.size_figure(curves, [], one, 10.0, float("nan"), "t").layout.shapes[1].visible is False
     assert np.isnan(size.ap_at(one, 30.0))
 
 
