@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -64,3 +66,12 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
     torch.save({"epoch": 3}, path)
     with pytest.raises(ValueError, match=r"holds no tensor; it has epoch"):
         read_checkpoint(path)
+
+
+def test_options_beside_the_tensors_are_read_as_values_and_a_place_can_be_chosen(tmp_path):
+    saved = {"args": argparse.Namespace(lr=1.0), "state_dict": {"a": torch.ones(1)}, "ema": {"a": torch.zeros(1)}}
+    torch.save(saved, tmp_path / "run.pth.tar")
+    assert read_checkpoint(tmp_path / "run.pth.tar")["a"] == 1
+    assert read_checkpoint(tmp_path / "run.pth.tar", "ema")["a"] == 0
+    with pytest.raises(ValueError, match="has no 'best'; it has args, state_dict, ema"):
+        read_checkpoint(tmp_path / "run.pth.tar", "best")

@@ -61,7 +61,12 @@ def read_video_frames(
     """Return the frames of a video as entries of a pool, without decoding one.
 
     Reads whatever FFmpeg reads, through the package PyAV, which is an optional dependency:
-    ``pip install 'perception-workbench[video]'``.
+    ``pip install 'perception-workbench[video]'``. To mine a drive, with one hit from each ten seconds at most::
+
+        frames = read_video_frames("drive.mp4", every=1.0, group_every=10.0)
+        features = [backbone.features(*letterbox_batch([frame.load().image])) for frame in frames]
+        ids, groups = (tuple(getattr(frame, name) for frame in frames) for name in ("id", "group"))
+        found = mine([Shard(ids, Features.concatenate(features), groups)], [templates], top=20, one_per_group=True)
 
     Args:
         path: of the video.

@@ -21,6 +21,7 @@ from workbench.experiments import (
     scale_measurement,
     selection_pairs,
     targeted_selection,
+    targeted_selection_real,
     two_sources,
 )
 from workbench.experiments.frozen_features import FeatureConfig
@@ -106,6 +107,19 @@ def _selection_pairs(progress: Progress) -> tuple[pd.DataFrame, object]:
     return selection_pairs.measure_pairs(config, progress), config
 
 
+def _selection_real(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config, frames = targeted_selection_real.RealConfig(), []
+    for dataset, backbone in config.parts:
+        try:
+            frames.append(targeted_selection_real.measure_part(config, dataset, backbone, progress))
+        except NotInstalledError as missing:
+            tqdm.write(f"skipped {dataset} by {backbone}, whose stored rows are kept: {missing}")
+            with contextlib.suppress(FileNotFoundError):
+                stored = load_results("targeted_selection_real")
+                frames.append(stored[(stored["dataset"] == dataset) & (stored["backbone"] == backbone)])
+    return pd.concat(frames, ignore_index=True), config
+
+
 def _fair_encoding_sweep(progress: Progress) -> tuple[pd.DataFrame, object]:
     """Measure the sweep; the rates of the groups come from the same fits, and are written beside it."""
     config = fair_encoding.FULL
@@ -139,6 +153,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "targeted_selection_frames": _selection_frames,
     "targeted_selection": _targeted_selection,
     "targeted_selection_scale": _selection_scale,
+    "targeted_selection_real": _selection_real,
     "fair_encoding_sweep": _fair_encoding_sweep,
     "fair_encoding_relabel": _fair_encoding_relabel,
     "fair_encoding": _fair_encoding,

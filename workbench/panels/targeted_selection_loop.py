@@ -75,7 +75,9 @@ class LoopViews(traitlets.HasTraits):
         ]  # fmt: skip
         self._loop_text = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._loop_live = [self.add_figure(self._draw_loop()), self.add_figure(self._draw_purchase())]
-        self.add_view(LOOP, self._loop_live, self._redraw_loop, [*controls, self._loop_text])
+        self._loop_wall = widgets.VBox(self._loop_live[1:])
+        body = widgets.VBox([self._loop_live[0], self._loop_wall])
+        self.add_view(LOOP, self._loop_live, self._redraw_loop, [*controls, self._loop_text], body)
 
     # What a person does
 
@@ -164,6 +166,8 @@ class LoopViews(traitlets.HasTraits):
         self._loop_text.value = self._loop_words()
 
     def _show_purchase(self) -> None:
+        campaign = self.loop_campaign
+        self._loop_wall.layout.display = "none" if campaign is None or len(campaign.rounds) < 2 else None
         with self._loop_live[1].batch_update():
             copy_into(self._loop_live[1], self._draw_purchase())
 

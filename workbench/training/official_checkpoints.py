@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -32,24 +33,33 @@ class LoadReport:
         return not self.missing and not self.unexpected
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def read_checkpoint(path: str | os.PathLike[str], under: str | None = None) -> dict[str, Tensor]:
     """Return the tensors of a ``*.safetensors`` file or of one that ``torch.save`` wrote, on the CPU; no code in it is run.
 
-    A state dict that lies under ``"state_dict"`` or ``"model"``, as training programs save it beside their optimiser, is found.
+    A state dict that lies under ``"state_dict"`` or ``"model"``, as training programs save it beside their optimiser and the
+    ``argparse.Namespace`` of their options, is found.
+
+    Args:
+        path: of the file.
+        under: where in the file the state dict lies, such as ``"state_dict_ema"``; None to look in the usual places.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or holds no state dict.
+        ValueError: it is damaged, or holds no state dict, or not where it should.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # holds values, runs nothing
+            found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # a damaged pickle makes its reader stumble in a dozen ways
         reason = (str(error).strip() or "it is empty").splitlines()[0]
         raise ValueError(f"{path} is no readable checkpoint ({reason})") from None
-    for name in ("state_dict", "model"):
+    if under is not None and not (isinstance(found, Mapping) and isinstance(found.get(under), Mapping)):
+        held = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else type(found).__name__
+        raise ValueError(f"{path} has no {under!r}; it has {held}")
+    for name in ("state_dict", "model") if under is None else (under,):
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
     if not isinstance(found, Mapping):
