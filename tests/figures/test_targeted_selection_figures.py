@@ -41,8 +41,8 @@ def test_an_unknown_truth_draws_nothing_and_stays_json():
 def test_cells_are_outlined_where_they_lie_on_the_picture():
     figure = query.picture_figure(_query(), "t")
     veil, outlines = figure.data[1], figure.data[2]
-    assert (veil.x[2], veil.y[1]) == (20, 12)
-    assert np.isnan(veil.z[0]).all()
+    assert (veil.x.tolist(), veil.y.tolist()) == ([20, 28], [12, 20])
+    assert veil.z.tolist() == [[0.4, 0.4], [1.0, 1.0]]
     assert sorted(set(outlines.x[~np.isnan(outlines.x)])) == [16, 24, 32]
     assert sorted(set(outlines.y[~np.isnan(outlines.y)])) == [16, 24]
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].y1) == (16, 24)
