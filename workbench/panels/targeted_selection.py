@@ -117,9 +117,11 @@ class TargetedSelectionPanel(
             unwanted=self.unwanted,
         )
         session.clicks = tuple(Click(*click) for click in self.clicks if click[1] in session.rows_of)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # view 1 says it where an object is smaller than a cell
-            session.ranking()
+
+    def _draw(self, changed: frozenset[str]) -> None:
+        with warnings.catch_warnings():  # view 1 says it where an object is smaller than a cell
+            warnings.filterwarnings("ignore", message="the object covers")
+            super()._draw(changed)
 
     def embed_pool(self) -> None:
         """Open a pool of :attr:`scenes` scenes: from the cache, or embedded now in the background."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Scheduler = "None | str | int | Client"
 """``None``: this process, one shard after another. ``"local"`` or a number: so many new processes on this machine, of one thread
-each (``"local"``: one per core). Any other text: the address of a Dask scheduler. Or a connected Dask client."""
+each (``"local"``: one per core); a script must then keep its own work under ``if __name__ == "__main__":``. Any other text: the
+address of a Dask scheduler. Or a connected Dask client."""
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.25
