@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 
 from workbench.retrieval.efficientnet_lite import STAGE_STRIDES, load_efficientnet_lite0
 from workbench.retrieval.features import PADDING_GREY, Features, Letterbox
+from workbench.training.allocator import keep_freed_memory
 from workbench.training.config import choose_device
 
 Recipe = Mapping[str, Any]
@@ -277,6 +278,8 @@ def in_pieces(maps: Callable[[Tensor], dict[int, Tensor]], batch: Tensor) -> dic
 
     There the activations of one picture stay in the cache: at 512 x 320 pixels half the time of a batch of 8.
     """
+    if batch.device.type == "cpu":
+        keep_freed_memory()
     with torch.no_grad():
         parts = [maps(piece) for piece in batch.split(1 if batch.device.type == "cpu" else len(batch))]
     return {stride: torch.cat([part[stride] for part in parts]) for stride in parts[0]}
