@@ -51,7 +51,7 @@ def test_the_lines_pass_through_the_cost_of_the_chosen_pool(panel):
         1,
         50.0,
         cores=2,
-        match_seconds_per_image=1e-3,
+        match_seconds_per_image=1e-9 * KEPT[panel.scale_kept][0] * 1000.0,
         embed_seconds_per_image=0.1,
     )
     for name, seconds in (
@@ -63,6 +63,14 @@ def test_the_lines_pass_through_the_cost_of_the_chosen_pool(panel):
         assert np.interp(1e5, line.x, line.y) == pytest.approx(seconds)
     assert panel._scale_live[0].layout.shapes[0].x0 == 1e5
     assert "100 k pictures" in panel._scale_live[0].layout.title.text
+
+
+def test_matching_takes_its_time_in_proportion_to_the_cells(panel):
+    panel.update(scale_images=1e5, scale_match=1000.0, scale_cells=2000, scale_machines=1, scale_cores=4)
+    twice = panel.cost.match_seconds
+    assert twice == pytest.approx(1e5 * 2e-3 / 4)
+    panel.scale_cells = 1000
+    assert panel.cost.match_seconds == pytest.approx(twice / 2)
 
 
 def test_a_way_to_keep_sets_the_sliders_and_a_moved_slider_is_my_own(panel):
