@@ -1,4 +1,4 @@
-"""The AND builder and a person's own folder in JupyterLab, as a person meets them."""
+"""The AND builder, the budget loop, the scale page and a person's own folder in JupyterLab, as a person meets them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,26 @@ from jupyter_page import (
 )
 
 from workbench.panels.targeted_selection_and import AND
+from workbench.panels.targeted_selection_loop import LOOP
 from workbench.panels.targeted_selection_own import OWN
+from workbench.panels.targeted_selection_scale import SCALE
 
 pytestmark = pytest.mark.browser
 CELL = """
+from dataclasses import replace
+
 from workbench.experiments.selection_cache import open_pool
 from workbench.experiments.selection_pool import PoolConfig
+from workbench.panels import targeted_selection_loop
 from workbench.panels.targeted_selection import TargetedSelectionPanel
 from workbench.retrieval import EfficientNetLite0Backbone
 
+targeted_selection_loop.LIVE = replace(targeted_selection_loop.LIVE, pool=PoolConfig(scenes=40), validation=30, test=30)
 backbone = EfficientNetLite0Backbone()
 panel = TargetedSelectionPanel(open_pool(PoolConfig(scenes=12, queries=1), backbone), backbone)
 panel
 """
-VIEWS = (AND, OWN)
+VIEWS = (AND, LOOP, SCALE, OWN)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,38 @@ def test_budget_and_combination_move_the_lines_of_the_and(notebook):
         "() => document.querySelectorAll('.workbench-panel .im image, .imagelayer image').length >= 10"
     )
     screenshot(notebook, "targeted_selection_and")
+    assert overflowing(notebook) == []
+
+
+def test_labels_are_bought_and_shown(notebook):
+    _show(notebook, LOOP)
+    panels(notebook).get_by_role("button", name="Buy 20 labels").click()
+    panels(notebook).get_by_text("Buying 20 labels: done").wait_for(timeout=240_000)
+    panels(notebook).get_by_text("Your round 1").wait_for()
+    panels(notebook).get_by_text("Bought last, by DTM").wait_for()
+    settled_drawing(notebook)
+    screenshot(notebook, "targeted_selection_loop")
+    _choose(notebook, "Stored campaigns of", "dog")
+    panels(notebook).get_by_text("Buying labels: dog, mean of").wait_for()
+    panels(notebook).get_by_role("button", name="a video").click()
+    panels(notebook).get_by_text("Sequences with the").wait_for()
+    assert overflowing(notebook) == []
+
+
+@pytest.mark.parametrize("label", ["Pictures in the pool", "Channels", "Disk of a machine"])
+def test_sliders_of_the_scale_page_move_its_lines(notebook, label):
+    _show(notebook, SCALE)
+    times = [assert_slider_moves_curve(notebook, label, "ArrowLeft") for _ in range(3)]
+    print(f"{label} to drawing, ms:", [round(time) for time in times])
+
+
+def test_a_press_sets_what_was_measured(notebook):
+    _show(notebook, SCALE)
+    panels(notebook).get_by_role("button", name="As measured here").click()
+    notebook.wait_for_timeout(1000)
+    choice = panels(notebook).locator(".widget-dropdown:visible", has_text="Kept of a picture").locator("select")
+    assert choice.evaluate("select => select.selectedOptions[0].textContent").split() == ["my", "own"]
+    screenshot(notebook, "targeted_selection_scale")
     assert overflowing(notebook) == []
 
 
@@ -135,8 +173,10 @@ def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
     notebook.set_viewport_size({"width": 700, "height": 1100})
     _show(notebook, view)
-    notebook.wait_for_timeout(1500)
+    for _ in range(20):  # a plot that was hidden follows the width when it is looked at
+        notebook.wait_for_timeout(500)
+        if not (found := overflowing(notebook)):
+            break
     screenshot(notebook, f"targeted_selection_{view[0]}_700px")
-    found = overflowing(notebook)
     notebook.set_viewport_size({"width": 1280, "height": 1000})
     assert found == []

@@ -57,7 +57,7 @@ class ScaleConfig:
         seed: of the simulated pictures.
     """
 
-    pool: PoolConfig = field(default_factory=lambda: PoolConfig(scenes=2000))
+    pool: PoolConfig = field(default_factory=lambda: PoolConfig(scenes=1000))
     embedded: int = 240
     growth: tuple[int, ...] = (6, 12, 24, 49)
     cells: tuple[int, int] = (20, 32)

@@ -22,13 +22,14 @@ from workbench.panels.targeted_selection_context import CONTEXT, STRIDES, Contex
 from workbench.panels.targeted_selection_loop import LOOP, LoopViews
 from workbench.panels.targeted_selection_own import OWN, OwnViews
 from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_scale import SCALE, ScaleViews
 from workbench.panels.targeted_selection_size import SIZE, SizeViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 from workbench.training import tqdm_progress
 
-VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, LOOP, OWN)
+VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, LOOP, SCALE, OWN)
 POOL = PoolConfig(scenes=192)
 SIZES = (192, 384, 768)
 LEAST_OVERLAP = 0.1
@@ -36,7 +37,17 @@ LEAST_OVERLAP = 0.1
 
 
 class TargetedSelectionPanel(
-    QueryViews, TheatreViews, WallViews, ContextViews, SizeViews, AndViews, LoopViews, OwnViews, PoolPictures, Panel
+    QueryViews,
+    TheatreViews,
+    WallViews,
+    ContextViews,
+    SizeViews,
+    AndViews,
+    LoopViews,
+    ScaleViews,
+    OwnViews,
+    PoolPictures,
+    Panel,
 ):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
@@ -92,8 +103,9 @@ class TargetedSelectionPanel(
         self.build_size_view()
         self.build_and_view()
         self.build_loop_view()
+        self.build_scale_view()
         self.build_own_view()
-        self.tables |= {AND: self.and_frame, LOOP: self.loop_frame, OWN: self.own_frame}
+        self.tables |= {AND: self.and_frame, LOOP: self.loop_frame, SCALE: self.scale_frame, OWN: self.own_frame}
         self.view = WALL
 
     def redraw(self, changed: frozenset[str]) -> None:
