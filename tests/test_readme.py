@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.experiments import fair_encoding_claims, how_much_data_claims, optimal_collection_claims
+from workbench.experiments import (
+    fair_encoding_claims,
+    how_much_data_claims,
+    optimal_collection_claims,
+    targeted_selection_claims,
+)
 from workbench.experiments.results import load_results, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +22,7 @@ README = (ROOT / "README.md").read_text()
 CLAIMS = {
     "how_much_data": how_much_data_claims,
     "optimal_collection": optimal_collection_claims,
+    "targeted_selection": targeted_selection_claims,
     "fair_encoding": fair_encoding_claims,
 }
 

@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_limits
 
 from workbench.experiments.results import save_results
 
-from . import fair_encoding, how_much_data, optimal_collection
+from . import fair_encoding, how_much_data, optimal_collection, targeted_selection
 from .side_by_side import BenchmarkConfig
 
-SUBJECTS = (how_much_data, optimal_collection, fair_encoding)
+SUBJECTS = (how_much_data, optimal_collection, targeted_selection, fair_encoding)
 PEERS = Path(__file__).with_name("peers.txt")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from workbench.estimators import plan
 from workbench.experiments.optimal_collection import OptimalCollectionConfig
+from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
-from . import fair_encoding
+from . import fair_encoding, targeted_selection
 from . import optimal_collection as subject
 from .side_by_side import BenchmarkConfig, Comparison
 
@@ -34,6 +36,25 @@ def test_comparison_makes_a_row(compare):
     assert row["ours_seconds"] > 0
     assert row["agreement"]
     assert set(row) == set(Comparison("", "", "", "", subject.Timing(*[0.0] * 5), "").row())
+
+
+def test_matching_makes_rows_and_agrees_with_its_peers(tmp_path):
+    maps = torch.randn(30, 6, 8, 10, generator=torch.Generator().manual_seed(0))
+    features = Features({8: maps}, [Letterbox.fit((64, 80))] * 30)
+    query = features.select([3])
+    templates = [Template.from_box(query, (8, 8, 32, bottom), (64, 80), stride=8) for bottom in (24, 32, 40)]
+    for comparison in (
+        targeted_selection.convolutions(features, templates, TINY),
+        *targeted_selection.opencv(features, templates, TINY),
+    ):
+        difference = float(comparison.agreement.split("of a score ")[1].split(";")[0])
+        assert difference < 1e-6
+    store = FeatureStore.create(tmp_path / "fine", {})
+    store.append(Shard(tuple(map(str, range(30))), features))
+    coarse = compress(store, tmp_path / "coarse", Encoding("int8", fit_projections(store, {8: 4}), residual=True))
+    comparison = targeted_selection.two_stages(coarse, store, templates, True, TINY)
+    assert comparison.agreement.startswith("recall 1.000 (least 1.00)")
+    assert comparison.row()["ours_seconds"] > 0
 
 
 def test_descent_in_torch_minimises_what_the_plan_minimises():

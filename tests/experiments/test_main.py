@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from workbench.datasets import data_dir
-from workbench.experiments import two_sources
+from workbench.datasets import NotInstalledError, data_dir
+from workbench.experiments import targeted_selection_real, two_sources
 from workbench.experiments.__main__ import TABLES, main
 from workbench.experiments.results import load_results, results_path
 
@@ -50,6 +50,27 @@ def test_stored_rows_of_an_absent_data_set_are_kept_beside_new_ones(results, cap
     assert [config["dataset"] for config in configs] == ["digits", "cifar-10 halves", "cifar-10 halves, unbalanced"]
     assert configs[1:] == [recorded[config["dataset"]] for config in configs[1:]]
     assert configs[0]["features"] == 20
+
+
+def test_stored_rankings_of_absent_data_and_backbones_are_kept(results, capsys, monkeypatch):
+    stored = load_results("targeted_selection_real")
+    old = results_path("targeted_selection_real").read_text().splitlines()
+    here = (targeted_selection_real.STREET, "Lite0")
+
+    def measure(config, dataset, backbone, progress):
+        if (dataset, backbone) != here:
+            raise NotInstalledError(f"no {dataset} or {backbone}")
+        return stored[(stored["dataset"] == dataset) & (stored["backbone"] == backbone)].head(2).assign(ap=0.5)
+
+    monkeypatch.setattr(targeted_selection_real, "measure_part", measure)
+    main(["targeted_selection_real"])
+    said = capsys.readouterr().out
+    assert "skipped crowded table by ResNet-50, whose stored rows are kept: no crowded table or ResNet-50" in said
+    assert f"skipped {here[0]} by {here[1]}" not in said
+    new = results_path("targeted_selection_real").read_text().splitlines()
+    others = [line for line in old if not line.startswith(",".join(here))]
+    assert [line for line in new if not line.startswith(",".join(here))] == others
+    assert len(new) - len(others) == 2
 
 
 def test_without_stored_rows_only_what_is_here_is_written(results, monkeypatch):

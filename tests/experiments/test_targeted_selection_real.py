@@ -9,6 +9,7 @@ import pytest
 from workbench.datasets import AnnotatedImage, Annotation, EmojiStreetConfig, NotInstalledError
 from workbench.experiments import targeted_selection_real as real
 from workbench.experiments.real_pools import RealPool, Tile
+from workbench.experiments.results import load_results
 from workbench.experiments.selection_pool import PoolConfig, Query
 from workbench.experiments.targeted_selection_real import (
     COLUMNS,
@@ -148,3 +149,20 @@ def test_a_missing_extra_is_named_and_emoji_street_needs_none(tmp_path, monkeypa
     frame = measure_real(RealConfig(datasets=(real.STREET,), backbones=TINY.backbones, street=TINY.street))
     assert set(frame["dataset"]) == {real.STREET}
     assert frame.groupby(["method", "stride"]).size().nunique() == 1
+
+
+def test_the_stored_table_is_of_the_shape_and_sense_that_the_code_gives():
+    stored = load_results("targeted_selection_real")
+    assert tuple(stored.columns) == COLUMNS
+    parts = RealConfig().parts
+    assert set(zip(stored["dataset"], stored["backbone"], strict=True)) == set(parts)
+    assert stored["ap"].between(0, 1).all()
+    assert (stored["positives"] < stored["scenes"]).all()
+    table = summary(stored).set_index(["dataset", "setting", "backbone", "method", "stride"])["map"].sort_index()
+    for dataset, setting in ((real.TABLE, real.RARE), (real.CUTOUTS, real.AS_DRAWN), (real.STREET, real.AS_DRAWN)):
+        rows = table[dataset, setting, "Lite0"]
+        assert rows["DTM", "8+16"] > 2 * max(rows["GeM", "8"], rows["GeM", "16"])
+    alone = table[
+        real.PEDESTRIANS, real.SAME_PLACE, "Lite0"
+    ]  # before a wall that stays the same, any change is the object
+    assert alone["GeM", "16"] > alone["DTM", "8+16"] > alone["random", ""]

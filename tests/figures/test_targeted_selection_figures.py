@@ -41,8 +41,8 @@ def test_an_unknown_truth_draws_nothing_and_stays_json():
 def test_cells_are_outlined_where_they_lie_on_the_picture():
     figure = query.picture_figure(_query(), "t")
     veil, outlines = figure.data[1], figure.data[2]
-    assert (veil.x[2], veil.y[1]) == (20, 12)
-    assert np.isnan(veil.z[0]).all()
+    assert (veil.x.tolist(), veil.y.tolist()) == ([20, 28], [12, 20])
+    assert veil.z.tolist() == [[0.4, 0.4], [1.0, 1.0]]
     assert sorted(set(outlines.x[~np.isnan(outlines.x)])) == [16, 24, 32]
     assert sorted(set(outlines.y[~np.isnan(outlines.y)])) == [16, 24]
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].y1) == (16, 24)
@@ -121,12 +121,14 @@ def test_three_plots_mark_the_setting_where_the_query_stands():
 def test_size_figure_marks_the_crossing_and_both_methods_at_the_chosen_size():
     one, other = _sweep({1.0: 0.6, 10.0: 0.4, 25.0: 0.3}), _sweep({1.0: 0.1, 10.0: 0.3, 25.0: 0.7})
     curves = [size.SizeCurve("DTM", "DTM", one, main=True), size.SizeCurve("GeM", "GeM", other, main=True)]
-    figure = size.size_figure(curves, one, 10.0, 12.0, "t")
+    alone = [size.SizeCurve("GeM", "GeM, empty street", other.iloc[:1])]
+    figure = size.size_figure(curves, alone, one, 10.0, 12.0, "t")
+    assert next(trace for trace in figure.data if trace.name == alone[0].name).marker.symbol == "square-open"
     star = next(trace for trace in figure.data if trace.name == "the size you chose")
     assert star.y.tolist() == pytest.approx([0.4, 0.3])
     assert figure.layout.shapes[1].x0 == 12.0
     assert "catch up at 12 %" in figure.layout.annotations[0].text
-    assert size.size_figure(curves, one, 10.0, float("nan"), "t").layout.shapes[1].visible is False
+    assert size.size_figure(curves, [], one, 10.0, float("nan"), "t").layout.shapes[1].visible is False
     assert np.isnan(size.ap_at(one, 30.0))
 
 

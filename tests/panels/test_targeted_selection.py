@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _remove_buffers
 from plotly import callbacks
 
 from workbench.datasets import EmojiStreetConfig
@@ -74,6 +76,16 @@ def test_settings_reach_the_session(panel):
 def test_export_is_the_ranked_pool(panel):
     table = panel.frame()
     assert table["image_id"].head(5).tolist() == [hit.image_id for hit in panel.session.hits(5)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_a_view_sends_to_the_page_is_json(panel, view):
+    """Numbers that are none, of gaps in a heat map say, are no JSON: the kernel would warn below the panel."""
+    panel.view = view
+    panel.query = "dog 1"
+    for figure in panel.shown_figures():
+        state, _, _ = _remove_buffers(figure.get_state())
+        json.dumps(state, allow_nan=False, default=str)
 
 
 @pytest.mark.parametrize("view", VIEWS)

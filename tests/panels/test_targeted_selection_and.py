@@ -82,6 +82,18 @@ def test_the_export_is_the_ranking(panel):
     assert frame["shows bike"].sum() == panel.pair_scores.shows[:, 0].sum()
 
 
+def test_no_picture_is_drawn_before_the_view_is_looked_at():
+    class Hidden(AndPanel):
+        def build(self):
+            self.add_view("first", [])
+            self.build_and_view()
+
+    panel = Hidden()
+    assert not any(trace.source for trace in panel._and_live[2].data[:10])
+    panel.view = targeted_selection_and.AND
+    assert all(trace.source for trace in panel._and_live[2].data[:10])
+
+
 def test_a_redraw_is_quick(panel):
     for name, values in (
         ("and_budget", (25, 30, 35)),

@@ -8,8 +8,9 @@ import pytest
 
 from workbench.datasets import EmojiStreetConfig
 from workbench.experiments.selection_pool import PoolConfig
-from workbench.experiments.targeted_selection_config import BUYERS, LoopConfig
-from workbench.figures.targeted_selection_loop import METHODS, YOURS
+from workbench.experiments.targeted_selection_config import BUYERS, METHODS, LoopConfig
+from workbench.figures import targeted_selection_loop as draw
+from workbench.figures.targeted_selection_loop import YOURS
 from workbench.panels import targeted_selection_loop
 from workbench.panels.base import Panel
 from workbench.panels.memory import forget
@@ -23,13 +24,14 @@ SMALL = LoopConfig(
 STORED = pd.DataFrame(
     [
         (method, category, seed, turn, 20 * turn, turn * (2 + index) * (1 + seed), 0.3 + 0.05 * turn * index)
-        for index, method in enumerate(METHODS)
+        for index, method in enumerate(BUYERS)
         for category in ("bike", "dog")
         for seed in (0, 1)
         for turn in range(4)
     ],
     columns=["method", "category", "seed", "round", "bought", "positives", "ap"],
 )
+STORED["sequences"] = STORED["positives"] // 2
 
 
 class LoopPanel(LoopViews, Panel):
@@ -62,7 +64,7 @@ def _traces(panel, name, figure=0):
 
 
 def test_the_methods_are_those_that_are_measured():
-    assert METHODS == BUYERS
+    assert draw.METHODS == METHODS
 
 
 def test_stored_campaigns_are_shown_of_all_classes_or_of_one(patched):
@@ -76,6 +78,12 @@ def test_stored_campaigns_are_shown_of_all_classes_or_of_one(patched):
     assert [_traces(panel, name)[0].visible for name in ("DTM", "random")] == [True, False]
     assert _traces(panel, YOURS)[0].visible is False
     assert panel._loop_live[1].layout.title.text == "Nothing was bought yet"
+
+
+def test_of_a_video_the_sequences_are_counted_in_which_the_object_was_bought(patched):
+    panel = LoopPanel(loop_pool="frames")
+    assert list(_traces(panel, "oracle")[1].y) == pytest.approx([0, 4.5, 9, 13.5])
+    assert panel._loop_live[0].layout.yaxis2.title.text.startswith("Sequences")
 
 
 def test_a_press_buys_labels_and_shows_them_with_the_query(played):
@@ -110,9 +118,9 @@ def test_the_others_play_on_the_same_scenes(played):
     played.let_others_play()
     played.wait(120)
     assert played.loop_against == "mine"
-    assert set(played.loop_rivals["method"]) == set(METHODS)
+    assert set(played.loop_rivals["method"]) == set(BUYERS)
     assert "the same scenes" in played._loop_live[0].layout.title.text
-    start = {trace.y[0] for name in METHODS for trace in _traces(played, name)[:1]}
+    start = {trace.y[0] for name in BUYERS for trace in _traces(played, name)[:1]}
     assert start == {played.loop_campaign.rounds[0].ap}
     played.loop_against = "stored"
     assert list(_traces(played, "oracle")[0].y) == pytest.approx([0.3, 0.5, 0.7, 0.9])

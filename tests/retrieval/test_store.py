@@ -270,6 +270,11 @@ def test_shards_that_do_not_fit_are_named(tmp_path):
     wide = Features({8: torch.zeros(1, 5, 4, 7), 16: torch.zeros(1, 7, 2, 3)}, [Letterbox.fit(SIZE)])
     with pytest.raises(ValueError, match=r"stride-8.npy holds maps of \(4, 6, 5\), then came one of \(4, 7, 5\)"):
         store.write(2, [shard_of("f"), Shard(("g",), wide, ("drive g",))])
+    with pytest.raises(ValueError, match=r"the maps of shard-00002 are .*7, 5.*, those of the other shards .*6, 5"):
+        store.append(Shard(("g",), wide, ("drive g",)))
     assert not list(tmp_path.glob("*shard-00002*"))
+    store.append(shard_of("f", groups=False))
+    with pytest.raises(ValueError, match=r"some shards of .* have groups and others have none"):
+        store.take([0, 5])
     with pytest.raises(ValueError, match="shard_size must be at least 1, got 0"):
         FeatureStore.create(tmp_path / "other", RECIPE, shard_size=0)

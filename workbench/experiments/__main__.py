@@ -18,6 +18,7 @@ from workbench.experiments import (
     how_much_data,
     learning_curves,
     optimal_collection,
+    scale_measurement,
     selection_pairs,
     targeted_selection,
     targeted_selection_real,
@@ -96,6 +97,11 @@ def _targeted_selection(progress: Progress) -> tuple[pd.DataFrame, object]:
     return targeted_selection.run(config, progress, **stored), config
 
 
+def _selection_scale(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = scale_measurement.FULL
+    return scale_measurement.run(config, progress), config
+
+
 def _selection_pairs(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = selection_pairs.PairsConfig()
     return selection_pairs.measure_pairs(config, progress), config
@@ -146,6 +152,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "targeted_selection_loop": _selection_loop,
     "targeted_selection_frames": _selection_frames,
     "targeted_selection": _targeted_selection,
+    "targeted_selection_scale": _selection_scale,
     "targeted_selection_real": _selection_real,
     "fair_encoding_sweep": _fair_encoding_sweep,
     "fair_encoding_relabel": _fair_encoding_relabel,

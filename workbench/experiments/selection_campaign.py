@@ -86,15 +86,11 @@ class Campaign:
         return Round(method, tuple(chosen), ap, worst_failure(self.table, detector, self.category, known))
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a round: round, method, bought and positives so far, ap."""
-        sizes = np.cumsum([len(one.bought) for one in self.rounds])
-        hits = np.cumsum([int(self.truth[list(one.bought)].sum()) for one in self.rounds])
-        return pd.DataFrame(
-            {
-                "round": np.arange(len(self.rounds)),
-                "method": [one.method for one in self.rounds],
-                "bought": sizes,
-                "positives": hits,
-                "ap": [one.ap for one in self.rounds],
-            }
-        )
+        """Return a row a round: round, method, labels bought, positives and sequences with one so far, ap."""
+        rows, bought = [], []
+        for number, one in enumerate(self.rounds):
+            bought += one.bought
+            hits = [index for index in bought if self.truth[index]]
+            counts = {"positives": len(hits), "sequences": len({self.table.groups[index] for index in hits})}
+            rows.append({"round": number, "method": one.method, "bought": len(bought), **counts, "ap": one.ap})
+        return pd.DataFrame(rows)

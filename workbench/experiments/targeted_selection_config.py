@@ -52,7 +52,7 @@ class LoopConfig:
 
 def video_loop() -> LoopConfig:
     """Return the closed loop on a pool like a video: 80 streets, five frames of each."""
-    return LoopConfig(pool=PoolConfig(scenes=400), frames=5, methods=METHODS)
+    return LoopConfig(pool=PoolConfig(scenes=400), seeds=(0, 1, 2), frames=5, methods=METHODS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class SelectionConfig:
     Attributes:
         pool: of every pool: scenes, queries of each class, streets. Its ``first_seed`` and ``query_seed`` are those of seed 0.
         seeds: one pool and one set of queries each.
-        areas: mean areas of the objects of the size sweep, percent of the picture.
+        areas: of objects in the middle of the street, percent of the picture: the size sweep, beside the street's own size.
+        empty_areas: the same, on streets without clutter.
         paddings: pixels by which the query's box grows on each side.
         thresholds: of coverage, in (0, 1].
         clicks: numbers of hits that a person marks as wrong or right.
@@ -75,7 +76,8 @@ class SelectionConfig:
 
     pool: PoolConfig = field(default_factory=PoolConfig)
     seeds: tuple[int, ...] = (0, 1, 2)
-    areas: tuple[float, ...] = (0.3, 0.63, 1.5, 4.0, 10.0, 25.0)
+    areas: tuple[float, ...] = (0.3, 1.5, 4.0, 10.0, 25.0)
+    empty_areas: tuple[float, ...] = (4.0, 25.0)
     paddings: tuple[int, ...] = (-4, 0, 4, 8, 16, 32)
     thresholds: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.9, 1.0)
     clicks: tuple[int, ...] = (1, 2, 4)

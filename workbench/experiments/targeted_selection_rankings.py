@@ -37,7 +37,7 @@ from workbench.experiments.targeted_selection_methods import (
     default_backbone,
     method_rows,
 )
-from workbench.experiments.targeted_selection_sweeps import pair_rows, size_rows
+from workbench.experiments.targeted_selection_sweeps import area_of, pair_rows, size_rankings, size_rows
 from workbench.retrieval import z_scores
 from workbench.training import CancelToken, Progress, no_progress
 
@@ -87,6 +87,9 @@ def ranking_parts(config: SelectionConfig) -> list[tuple[str, Callable[..., Rows
         parts += [
             (f"pool {seed}, objects of {area:g} %", partial(size_rows, config, area, seed)) for seed in config.seeds
         ]
+    for area in config.empty_areas:
+        part = partial(size_rows, config, area, empty=True)
+        parts += [(f"pool {seed}, objects of {area:g} % alone", partial(part, seed)) for seed in config.seeds]
     return parts + [(f"pairs of classes, pool {index}", partial(pair_rows, config, index)) for index in config.pairings]
 
 
@@ -99,6 +102,7 @@ def main_rows(
     scored = match_queries(bench, (8, 16, 32))
     for part in (
         method_rows(bench, scored, "method", "Lite0"),
+        size_rankings(bench, config.pool.street, area_of(config.pool.street)),
         occlusion_rows(bench, scored),
         clutter_rows(bench, scored),
         style_rows(bench, scored),
@@ -148,12 +152,12 @@ def occlusion_rows(bench: Bench, scored: Scored) -> Rows:
 def clutter_rows(bench: Bench, scored: Scored) -> Rows:
     """C2: the third of the scenes that show the fewest objects, the middle, and the third that show the most."""
     counts = bench.pool.objects["image_id"].value_counts().reindex(bench.pool.image_ids, fill_value=0).to_numpy()
-    for part in np.array_split(np.argsort(counts, kind="stable"), 3):
+    thirds = np.array_split(np.argsort(counts, kind="stable"), 3)
+    for number, (setting, part) in enumerate(zip(("fewest objects", "middle", "most objects"), thirds, strict=True)):
         kept = np.zeros_like(bench.truth)
         kept[part] = True
-        setting = f"{counts[part].min()} to {counts[part].max()} objects"
         for (method, stride), scores in plain_methods(bench, scored).items():
-            labels = {"experiment": "clutter", "setting": setting, "x": counts[part].mean()}
+            labels = {"experiment": "clutter", "setting": setting, "x": number + 1}
             yield from ranking_rows(bench, scores, kept=kept, **labels, method=method, stride=stride)
 
 

@@ -10,21 +10,23 @@ from dataclasses import dataclass
 
 COLUMNS = ("measure", "setting", "x", "x_unit", "processes", "value", "spread", "unit", "seed", "seconds")
 """Columns of ``data/results/targeted_selection_scale.csv``: one row a measured number ``value`` at ``x``, with ``processes`` at
-work; ``spread`` is the standard deviation over repeats or queries; ``seconds`` what measuring it took.
+work; ``spread`` is the standard deviation over queries; ``seconds`` what measuring it took.
 
-============================  =================================  =========  ===================================================
-measure                       setting                            x_unit     value
-============================  =================================  =========  ===================================================
-embedding                     backbone and canvas                images     images per second, from pixels to a finished store
-writing                       encoding                           images     images per second, from features to a finished store
-mining                        encoding, number of templates      images     images per second
-memory while writing          encoding                           images     peak resident MB
-memory while mining           encoding, number of templates      images     peak resident MB
-bytes per image               encoding                           images     bytes on disk
-shortlist recall              coarse encoding, pool size         fraction   share of the exact top 20 in that part of the pool
-certified fraction            coarse encoding, pool size         top        share of the pool that had to be scored exactly
-two-stage speed-up            coarse encoding, queries at once   fraction   seconds of the full scan per second of two stages
-============================  =================================  =========  ===================================================
+========================  ======================================  ========  =====================================================
+measure                   setting                                 x_unit    value
+========================  ======================================  ========  =====================================================
+embedding                 backbone and canvas                     images    images per second, from drawing to a finished store
+writing                   encoding                                images    images per second, from features to a finished store
+mining                    encoding, cells, number of queries      images    images per second
+memory while writing      encoding, cells                         images    peak resident MB
+memory while mining       encoding, cells, number of queries      images    peak resident MB
+bytes per image           encoding, cells                         images    bytes on disk
+shortlist recall          dimensions, pool                        fraction  share of the exact top 20 in that part of the pool
+certified fraction        dimensions, pool                        top       share of the pool that had to be scored exactly
+two-stage speed-up        dimensions, pool, queries at once       fraction  seconds of the full scan per second of two stages
+certified speed-up        dimensions, pool, queries at once       fraction  the same where the answer is proved to be exact
+forecast                  what                                    images    of the paper's pool on one machine, from these costs
+========================  ======================================  ========  =====================================================
 """
 
 IMAGES_OF_THE_PAPER = 2_200_000

@@ -35,7 +35,13 @@ def setting_name(experiment: str, setting: object, x: float, method: str, stride
     >>> setting_name("padding", float("nan"), 8.0, "DTM", "8+16"), setting_name("style", "same style", float("nan"), "random", "")
     ('padding, 8, DTM, stride 8+16', 'style, same style, random')
     """
-    parts = [experiment, setting, "" if pd.isna(x) else f"{x:g}", method, f"stride {stride}" if _given(stride) else ""]
+    parts = [
+        experiment,
+        setting,
+        "" if pd.isna(x) else f"{x:.3g}",
+        method,
+        f"stride {stride}" if _given(stride) else "",
+    ]
     return ", ".join(part for part in parts if _given(part))
 
 
@@ -64,24 +70,31 @@ def category_rows(rankings: pd.DataFrame) -> Iterator[Row]:
         yield ("C1", f"{setting_name(*keys[:-1])}, {keys[-1]}", "mAP", None, pools.mean(), _deviation(pools), "share")
 
 
-def size_table(rankings: pd.DataFrame) -> pd.DataFrame:
-    """Return the mAP of the size sweep: a row an area (percent), a column a method and stride."""
-    part = rankings[rankings["experiment"] == "size"].fillna({"stride": ""})
+def size_table(rankings: pd.DataFrame, experiment: str = "size") -> pd.DataFrame:
+    """Return the mAP of a size sweep: a row an area (percent) and seed, a column a method and stride."""
+    part = rankings[rankings["experiment"] == experiment].fillna({"stride": ""})
     part = part.assign(name=(part["method"] + " " + part["stride"].astype(str)).str.strip())
-    return part.pivot_table("ap", "x", "name")
+    return part.pivot_table("ap", ["x", "seed"], "name")
 
 
 def size_rows(rankings: pd.DataFrame) -> Iterator[Row]:
-    """Yield the ratio of template matching (at the strides of the rule) to the best GeM, by area, and where they cross."""
-    table = size_table(rankings)
-    if table.empty:
-        return
-    best = table[[name for name in table if name.startswith("GeM")]].max(1)
-    for rival, values in {"best GeM": best, "GeM head": table["GeM head"]}.items():
-        ratio = table["DTM rule"] / values
-        for area, value in ratio.items():
-            yield ("C5", f"size, {area:g}, DTM over {rival}", "ratio of mAP", None, value, None, "ratio")
-        yield ("C5", f"size, DTM against {rival}", "crossing", None, crossing(ratio), None, "% of the picture")
+    """Yield the ratio of template matching (at the strides of the rule) to GeM, by area, and where they cross.
+
+    Ratios are of the mAP of one pool, against the best of GeM's layers in that pool, or against its usual one.
+    """
+    for experiment in ("size", "size alone"):
+        table = size_table(rankings, experiment)
+        if table.empty:
+            continue
+        best = table[[name for name in table if name.startswith("GeM")]].max(axis=1)
+        for rival, values in {"best GeM": best, "GeM head": table["GeM head"]}.items():
+            ratios = (table["DTM rule"] / values).groupby("x")
+            for area, ratio in ratios:
+                name = f"{experiment}, {area:.3g}, DTM over {rival}"
+                yield ("C5", name, "ratio of mAP", None, ratio.mean(), _deviation(ratio), "ratio")
+                yield ("C5", name, "least ratio of mAP", None, ratio.min(), None, "ratio")
+            name = f"{experiment}, DTM against {rival}"
+            yield ("C5", name, "crossing", None, crossing(ratios.mean()), None, "% of the picture")
 
 
 def crossing(ratio: pd.Series) -> float:
@@ -101,8 +114,8 @@ def crossing(ratio: pd.Series) -> float:
 def loop_rows(games: pd.DataFrame, label: str) -> Iterator[Row]:
     """Yield what each method bought and what the detector made of it, by round; the spread is over seeds.
 
-    "gain over random" is the mean difference to the random purchase of the same seed and class, whose standard error is the
-    spread.
+    "gain over random" (or over another method) is the mean difference to what that method reached with the same seed and class;
+    its spread is the standard error of that mean.
     """
     for (method, number), part in games.groupby(["method", "round"], sort=False):
         seeds = part.groupby("seed")[["ap", "scene_ap", "positives", "sequences", "bought"]].mean()
@@ -114,7 +127,7 @@ def loop_rows(games: pd.DataFrame, label: str) -> Iterator[Row]:
             ("sequences", "sequences bought", "sequences"),
         ):
             yield ("C8", setting, quantity, None, seeds[column].mean(), _deviation(seeds[column]), unit)
-        for rival in ("random", "DTM"):
+        for rival in ("random", "GeM", "DTM"):
             gain = _gain(games, method, rival, number)
             if len(gain):
                 error = gain.std() / len(gain) ** 0.5 if len(gain) > 1 else None

@@ -33,7 +33,7 @@ MOST_CELLS = 10.0
 """Cells per side above which a single stride is not tried: far outside the rule, and slow."""
 
 AREA_SPREAD = (0.63, 1.58)
-"""Areas of the farthest and the nearest object, in those of the middle: as the default street has them."""
+"""Areas of the farthest and the nearest object, in those of one in the middle: as the default street has them."""
 
 JOINT = 0.02
 """Probability that a scene shows both classes of a pair: twice that of chance, so that 300 scenes have about six."""
@@ -49,13 +49,36 @@ def strides_for(side: float) -> tuple[int, ...]:
     return fitting or ((STRIDES[0],) if side < CELLS[0] * STRIDES[0] else (STRIDES[-1],))
 
 
+def area_of(street: EmojiStreetConfig) -> float:
+    """Return the area of an object in the middle of a street, percent of the picture.
+
+    >>> round(area_of(EmojiStreetConfig()), 2)
+    0.63
+    """
+    return 100 * math.sqrt(street.object_area[0] * street.object_area[1])
+
+
 def size_rows(
-    config: SelectionConfig, area: float, seed: int, progress: Progress = no_progress, cancel: CancelToken | None = None
+    config: SelectionConfig,
+    area: float,
+    seed: int,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    *,
+    empty: bool = False,
 ) -> Rows:
-    """C2, C5: the scenes of one pool with objects of another mean area, percent; the clutter stays as it is."""
-    areas = tuple(min(area / 100 * factor, 0.5) for factor in AREA_SPREAD)
-    bench = make_bench(config.pool_of(seed, object_area=areas), default_backbone(), seed, progress, cancel)
-    side = math.sqrt(area / 100 * config.pool.street.width * config.pool.street.height)
+    """C2, C5: the scenes of one pool with objects of another area, percent; the clutter stays as it is, or all of it is gone."""
+    street: dict[str, object] = {"object_area": tuple(area / 100 * factor for factor in AREA_SPREAD)}
+    if empty:
+        street["clutter"] = (0, 0)
+    pool = config.pool_of(seed, **street)
+    bench = make_bench(pool, default_backbone(), seed, progress, cancel)
+    yield from size_rankings(bench, pool.street, area)
+
+
+def size_rankings(bench: Bench, street: EmojiStreetConfig, area: float) -> Rows:
+    """Yield the rankings of the size sweep on one pool: GeM at each layer, and template matching by the rule and at each stride."""
+    side = math.sqrt(area / 100 * street.width * street.height)
     rankings = [("random", "", random_scores(bench)), ("GeM", "head", head_gem_scores(bench))]
     for stride in STRIDES:
         rankings.append(("GeM", str(stride), gem_scores(bench, stride)))
@@ -63,9 +86,9 @@ def size_rows(
             rankings.append(("DTM", str(stride), match_queries(bench, (stride,)).each()))
     rankings.append(("R-MAC", "32", r_mac_scores(bench, 32)))
     rankings.append(("DTM", "rule", _by_rule(bench)))
-    setting = f"measured mean {100 * _mean_area(bench, config.pool.street):.3g} %"
+    experiment = "size" if street.clutter[1] else "size alone"
     for method, stride, scores in rankings:
-        labels = {"experiment": "size", "setting": setting, "x": area, "method": method, "stride": stride}
+        labels = {"experiment": experiment, "setting": "", "x": area, "method": method, "stride": stride}
         yield from ranking_rows(bench, scores, **labels)
 
 
@@ -122,10 +145,3 @@ def _by_rule(bench: Bench) -> np.ndarray:
         x0, y0, x1, y1 = query.target.box
         objects.append(cut_templates(seen, query.target.box, strides_for(math.sqrt((x1 - x0) * (y1 - y0)))))
     return score_objects(bench, objects).each()
-
-
-def _mean_area(bench: Bench, street: EmojiStreetConfig) -> float:
-    """Return the mean area of the target classes' boxes in a pool, as a share of the picture."""
-    targets = bench.pool.objects[bench.pool.objects["category"].isin(street.targets)]
-    areas = (targets["x1"] - targets["x0"]) * (targets["y1"] - targets["y0"])
-    return float(areas.mean() / (street.width * street.height))

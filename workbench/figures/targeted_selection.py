@@ -37,6 +37,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
+def with_gaps(values: Array) -> Array | list[list[float | None]]:
+    """Return (h, w) values for a heat map, with None where they are not numbers: a page is sent two dimensions as JSON.
+
+    >>> with_gaps(np.array([[1.0, np.nan]]))
+    [[1.0, None]]
+    """
+    if not np.isnan(values).any():
+        return values
+    return [[None if np.isnan(value) else float(value) for value in row] for row in values]
+
+
 def recall_figure(curves: Mapping[str, Array], shown: int, count: int, title: str) -> go.Figure:
     """Draw the share of the wanted pictures among the best 1, 2, ... of each ranking, and what a random order gives.
 

@@ -14,9 +14,7 @@ BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAA
 """A picture of one transparent pixel."""
 
 EMPTY = "No pictures yet"
-HEIGHT, LOW = 420, 110
-"""Height in pixels with a picture, and without one."""
-
+HEIGHT = 420
 PREVIEW = (960, 640)
 """Most pixels, across and down, of the picture that is sent to the page."""
 
@@ -42,7 +40,7 @@ def query_figure(source: str, size: tuple[int, int] | None, box: Box, others: Se
         figure.add_annotation(
             text=EMPTY, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": TEXT}
         )
-        return figure.update_layout(height=LOW, dragmode=False)
+        return figure
     place = {"xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": width, "sizey": height, "sizing": "stretch"}
     figure.update_layout(images=[{"source": source or BLANK, "layer": "below", **place}])
     return figure.add_shape(type="rect", x0=box[0], y0=box[1], x1=box[2], y1=box[3], **drawn)

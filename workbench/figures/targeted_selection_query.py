@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from workbench.figures.targeted_selection import with_gaps
 from workbench.figures.theme import GREY, PURPLE, TEMPLATE, TEXT, new_image_figure
 
 Array = NDArray[np.float64]
@@ -148,17 +149,17 @@ def vector_colours(vectors: Array) -> NDArray[np.uint8]:
 
 
 def _coverage(coverage: Array, stride: int) -> dict[str, Any]:
-    rows, columns = np.arange(coverage.shape[0]), np.arange(coverage.shape[1])
+    touched = coverage > 0
+    rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
     return {
         "type": "heatmap",
         "x": (columns + 0.5) * stride,
         "y": (rows + 0.5) * stride,
-        "z": np.where(coverage > 0, coverage, np.nan),
+        "z": coverage[np.ix_(rows, columns)],
         "zmin": 0,
         "zmax": 1,
         "colorscale": VEIL,
         "showscale": False,
-        "hoverongaps": False,
         "hovertemplate": "%{z:.2f} of the cell is covered<extra></extra>",
     }
 
@@ -171,7 +172,7 @@ def _numbers(x: Array, y: Array, covered: Array) -> dict[str, Any]:
         "type": "heatmap",
         "x": x,
         "y": y,
-        "z": np.where(covered > 0, covered, np.nan),
+        "z": with_gaps(np.where(covered > 0, covered, np.nan)),
         "zmin": 0,
         "zmax": 1,
         "colorscale": COVERED,

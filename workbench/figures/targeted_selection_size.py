@@ -37,11 +37,19 @@ class SizeCurve:
     main: bool = False
 
 
-def size_figure(curves: Sequence[SizeCurve], chance: pd.DataFrame, size: float, cross: float, title: str) -> go.Figure:
+def size_figure(
+    curves: Sequence[SizeCurve],
+    alone: Sequence[SizeCurve],
+    chance: pd.DataFrame,
+    size: float,
+    cross: float,
+    title: str,
+) -> go.Figure:
     """Draw AP against the size of the object, the size that is chosen, and where the two methods cross.
 
     Args:
         curves: the methods.
+        alone: the same with nothing but the objects on the street, drawn as open marks.
         chance: columns x, ap: a random order.
         size: that is chosen, percent of the picture.
         cross: size at which whole pictures catch up, percent; NaN where they do not.
@@ -64,9 +72,10 @@ def size_figure(curves: Sequence[SizeCurve], chance: pd.DataFrame, size: float, 
             {
                 "x": x, "y": sweep["ap"].to_numpy(), "name": curve.name, "line": line, "opacity": 1 if curve.main else 0.75,
                 "mode": "lines+markers" if curve.main else "lines", "marker": style["marker"],
-                "hovertemplate": f"{curve.name}: %{{y:.2f}} at %{{x:g}} %<extra></extra>",
+                "hovertemplate": f"{curve.name}: %{{y:.2f}} at %{{x:.2g}} %<extra></extra>",
             }
         )  # fmt: skip
+    traces += [_open_marks(curve) for curve in alone]
     dotted = {"color": GREY, "dash": "dot", "width": 1.5}
     traces.append({"x": chance["x"].to_numpy(), "y": chance["ap"].to_numpy(), "mode": "lines", "name": "chance",
                    "line": dotted, "hoverinfo": "skip"})  # fmt: skip
@@ -95,6 +104,18 @@ def size_figure(curves: Sequence[SizeCurve], chance: pd.DataFrame, size: float, 
     ticks = [0.3, 0.6, 1, 2, 4, 10, 25]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return figure.update_yaxes(range=[0, 1.02])
+
+
+def _open_marks(curve: SizeCurve) -> dict[str, Any]:
+    marker = STYLES[curve.method]["marker"]
+    return {
+        "x": curve.sweep["x"].to_numpy(),
+        "y": curve.sweep["ap"].to_numpy(),
+        "name": curve.name,
+        "mode": "markers",
+        "marker": {**marker, "symbol": f"{marker['symbol']}-open", "size": 11, "line": {"width": 2}},
+        "hovertemplate": f"{curve.name}: %{{y:.2f}} at %{{x:.2g}} %<extra></extra>",
+    }
 
 
 def ap_at(sweep: pd.DataFrame, size: float) -> float:
@@ -133,7 +154,7 @@ def example_figure(
         for row in range(rows)
         for column in range(columns)
     ]
-    figure.add_trace(outline(grid[:MOST_CELLS], "cells of a template", {"color": "#FFD23C", "width": 1}))
+    figure.add_trace(outline(grid[:MOST_CELLS], "cells of a template", {"color": ORANGE, "width": 1.5}))
     figure.add_trace(outline([box], "object", {"color": PURPLE, "width": 3}))
     figure.update_xaxes(range=[0, width])
     return figure.update_yaxes(range=[height, 0], autorange=False)

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from workbench.figures.targeted_selection import with_gaps
 from workbench.figures.theme import ORANGE, PURPLE, SKY, TEXT, new_figure, new_image_figure
 
 Array = NDArray[np.float64]
@@ -64,7 +65,7 @@ def theatre_figure(match: Match, title: str) -> go.Figure:
     figure.add_heatmap(
         x=columns,
         y=rows,
-        z=match.scores,
+        z=with_gaps(match.scores),
         zmin=float(np.nanquantile(match.scores, 0.8)),
         zmax=float(np.nanmax(match.scores)),
         colorscale=HEAT,
@@ -86,7 +87,7 @@ def cosines_figure(match: Match, score: float, title: str) -> go.Figure:
     figure.add_heatmap(
         x=np.arange(tw),
         y=np.arange(th),
-        z=match.cosines,
+        z=with_gaps(match.cosines),
         zmin=-0.2,
         zmax=1,
         colorscale="Viridis",

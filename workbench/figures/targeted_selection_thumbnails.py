@@ -54,7 +54,9 @@ def wall_figure(
     places: int = 8,
     other: str = "not known",
 ) -> go.Figure:
-    """Draw thumbnails in rows; a figure of fewer than ``places`` is lower, and keeps the traces of a full one.
+    """Draw thumbnails in rows; a figure of fewer than ``places`` keeps the traces and the height of a full one.
+
+    (A height that changes on the page would end plotly's following of the window's width.)
 
     Args:
         thumbnails: the best first; at most ``places``.
@@ -69,12 +71,12 @@ def wall_figure(
     """
     if len(thumbnails) > places:
         raise ValueError(f"thumbnails has {len(thumbnails)} pictures, expected at most {places}")
-    rows = -(-len(thumbnails) // columns)
+    rows = -(-places // columns)
     width, height = columns * (CELL[0] + GAP[0]) - GAP[0], rows * (CELL[1] + GAP[1])
     corners = [_corner(index, columns) for index in range(places)]
     figure = new_image_figure(title, height=90 + round(rows * min(175, USUAL_WIDTH * (CELL[1] + GAP[1]) / width)))
     figure.update_xaxes(range=[-2, width + 2])
-    figure.update_yaxes(range=[max(height, 1) + 2, -2], autorange=False, constraintoward="top")
+    figure.update_yaxes(range=[height + 2, -2], autorange=False, constraintoward="top")
     for index in range(places):
         figure.add_trace(_picture(thumbnails[index] if index < len(thumbnails) else None, corners[index]))
     for hit, (role, dash) in FRAMES.items():

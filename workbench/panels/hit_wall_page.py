@@ -15,8 +15,13 @@ function make(tag, name, text) {
   return element;
 }
 
+function deaf(element) {
+  element.setAttribute("data-lm-suppress-shortcuts", "true");  // a key that it gets is none of the notebook's
+  return element;
+}
+
 function button(name, text, tip, act) {
-  const element = make("button", name, text);
+  const element = deaf(make("button", name, text));
   element.type = "button";
   element.title = tip;
   element.addEventListener("click", event => { event.stopPropagation(); act(); });
@@ -56,7 +61,6 @@ function render({ model, el }) {
   let active = null;
 
   const root = make("div", "hit-wall");
-  root.setAttribute("data-lm-suppress-shortcuts", "true");  // the keys of the wall are not those of the notebook
   const tray = make("div", "hit-tray");
   const said = make("div", "hit-said");
   said.setAttribute("aria-live", "polite");
@@ -92,7 +96,7 @@ function render({ model, el }) {
   }
 
   function newTile(one) {
-    const tile = make("div", "hit-tile");
+    const tile = deaf(make("div", "hit-tile"));
     tile.dataset.id = one.id;
     tile.setAttribute("role", "listitem");
     const frame = make("div", "hit-frame");

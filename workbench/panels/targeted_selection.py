@@ -19,15 +19,17 @@ from workbench.panels.base import Panel
 from workbench.panels.pool_pictures import PoolPictures
 from workbench.panels.targeted_selection_and import AND, AndViews
 from workbench.panels.targeted_selection_context import CONTEXT, STRIDES, ContextViews
+from workbench.panels.targeted_selection_loop import LOOP, LoopViews
 from workbench.panels.targeted_selection_own import OWN, OwnViews
 from workbench.panels.targeted_selection_query import QUERY, QueryViews
+from workbench.panels.targeted_selection_scale import SCALE, ScaleViews
 from workbench.panels.targeted_selection_size import SIZE, SizeViews
 from workbench.panels.targeted_selection_theatre import THEATRE, TheatreViews
 from workbench.panels.targeted_selection_wall import WALL, WallViews
 from workbench.retrieval import Backbone, EfficientNetLite0Backbone
 from workbench.training import tqdm_progress
 
-VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, OWN)
+VIEWS = (QUERY, THEATRE, WALL, CONTEXT, SIZE, AND, LOOP, SCALE, OWN)
 POOL = PoolConfig(scenes=192)
 SIZES = (192, 384, 768)
 LEAST_OVERLAP = 0.1
@@ -35,7 +37,17 @@ LEAST_OVERLAP = 0.1
 
 
 class TargetedSelectionPanel(
-    QueryViews, TheatreViews, WallViews, ContextViews, SizeViews, AndViews, OwnViews, PoolPictures, Panel
+    QueryViews,
+    TheatreViews,
+    WallViews,
+    ContextViews,
+    SizeViews,
+    AndViews,
+    LoopViews,
+    ScaleViews,
+    OwnViews,
+    PoolPictures,
+    Panel,
 ):
     """Find the pictures of a pool that show an object of interest, from one box around it.
 
@@ -90,8 +102,10 @@ class TargetedSelectionPanel(
         self.build_context_view()
         self.build_size_view()
         self.build_and_view()
+        self.build_loop_view()
+        self.build_scale_view()
         self.build_own_view()
-        self.tables |= {AND: self.and_frame, OWN: self.own_frame}
+        self.tables |= {AND: self.and_frame, LOOP: self.loop_frame, SCALE: self.scale_frame, OWN: self.own_frame}
         self.view = WALL
 
     def redraw(self, changed: frozenset[str]) -> None:
@@ -115,9 +129,11 @@ class TargetedSelectionPanel(
             unwanted=self.unwanted,
         )
         session.clicks = tuple(Click(*click) for click in self.clicks if click[1] in session.rows_of)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # view 1 says it where an object is smaller than a cell
-            session.ranking()
+
+    def _draw(self, changed: frozenset[str]) -> None:
+        with warnings.catch_warnings():  # view 1 says it where an object is smaller than a cell
+            warnings.filterwarnings("ignore", message="the object covers")
+            super()._draw(changed)
 
     def embed_pool(self) -> None:
         """Open a pool of :attr:`scenes` scenes: from the cache, or embedded now in the background."""

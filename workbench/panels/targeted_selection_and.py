@@ -44,6 +44,7 @@ class AndViews(traitlets.HasTraits):
         self._pairs_config = PairsConfig(**stored.attrs["record"]["config"])
         self._pairs_when = f"measured on {stored.attrs['record']['date']}"
         self._pairs = PairTable(stored)
+        self._and_seen = False  # no picture is drawn before the view is looked at
         self._and_thumbnails = Thumbnails(self._and_picture, self._show_wall)
         classes = {draw.words(name): name for name in self._pairs.categories}
         controls = [
@@ -90,6 +91,7 @@ class AndViews(traitlets.HasTraits):
     # What is drawn
 
     def _redraw_and(self, changed: frozenset[str]) -> None:
+        self._and_seen = True
         if self.and_first == self.and_second:  # the other list moves on, so that there are always two
             other = "and_second" if "and_first" in changed else "and_first"
             setattr(self, other, next(name for name in self._pairs.categories if name != self.and_first))
@@ -117,7 +119,8 @@ class AndViews(traitlets.HasTraits):
     def _draw_wall(self, pair: PairScores) -> go.Figure:
         best = pair.order(self.and_combination)[:SHOWN]
         asked = [f"{LOOKED_FOR}{name} {self.and_queries}" for name in pair.categories]
-        sources = self._and_thumbnails.of([*asked, *(pair.image_ids[index] for index in best)])
+        names = [*asked, *(pair.image_ids[index] for index in best)]
+        sources = self._and_thumbnails.of(names) if self._and_seen else [""] * len(names)
         street = self._pairs_config.pool.street
         wall = [
             Thumbnail(source, (1, 1), (), f"look for: {draw.words(name)}", None)

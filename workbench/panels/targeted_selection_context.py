@@ -53,6 +53,7 @@ class ContextViews(traitlets.HasTraits):
 
     def show_rankings(self, rankings: pd.DataFrame) -> None:
         """Take other rankings, such as those measured just now, for views 4 and 5."""
+        self.experiments = set(rankings["experiment"])
         self.swept = lru_cache(lambda experiment, method="DTM": sweep(rankings, experiment, method))
 
     def sweep_query(self) -> None:

@@ -14,7 +14,7 @@ from workbench.experiments.results import load_results
 from workbench.experiments.selection_campaign import Campaign
 from workbench.experiments.selection_pool import PoolConfig
 from workbench.experiments.targeted_selection_buying import Table
-from workbench.experiments.targeted_selection_config import LoopConfig
+from workbench.experiments.targeted_selection_config import BUYERS, LoopConfig
 from workbench.experiments.targeted_selection_loop import make_table, play
 from workbench.figures import targeted_selection_loop as draw
 from workbench.figures.targeted_selection import words
@@ -26,7 +26,9 @@ from workbench.panels.thumbnails import Thumbnails
 from workbench.training import CancelToken, Progress
 
 LOOP = "7 Budget loop"
-TABLE = "targeted_selection_loop"
+TABLES = {"loop": "targeted_selection_loop", "frames": "targeted_selection_frames"}
+"""Stored campaigns on a pool of single scenes, and on one that is like a video: five frames of each street."""
+
 LIVE = LoopConfig(pool=PoolConfig(scenes=200), labelled=40, validation=60, test=120)
 """What a person plays: smaller than what is measured, so that it begins within a minute."""
 
@@ -40,14 +42,16 @@ QUERY_FRAME = "the query"
 class LoopViews(traitlets.HasTraits):
     """Campaigns of labels; mixed into the panel of notebook 03, which gives ``backbone``.
 
-    ``loop_category`` is the class that is played for, ``loop_method`` chooses what :meth:`buy_labels` buys next, ``loop_of`` is the
-    class whose stored campaigns are shown (empty for all), ``loop_methods`` are the methods that are shown, and ``loop_against``
-    says whether those are stored (``"stored"``) or played on the same scenes (``"mine"``, by :meth:`let_others_play`).
+    ``loop_category`` is the class that is played for, ``loop_method`` chooses what :meth:`buy_labels` buys next. Of the stored
+    campaigns those of the class ``loop_of`` (empty for all) in the pool ``loop_pool`` (``"loop"`` of single scenes, ``"frames"`` of
+    a video) by the methods ``loop_methods`` are shown; with ``loop_against`` at ``"mine"``, instead, those that
+    :meth:`let_others_play` has played on the same scenes.
     """
 
     loop_category = traitlets.Unicode("bike")
     loop_method = traitlets.Unicode("DTM")
     loop_of = traitlets.Unicode("")
+    loop_pool = traitlets.Unicode("loop")
     loop_methods = traitlets.Tuple(draw.METHODS)
     loop_against = traitlets.Unicode("stored")
     loop_seed = traitlets.Int(FIRST_SEED)
@@ -56,17 +60,19 @@ class LoopViews(traitlets.HasTraits):
 
     def build_loop_view(self) -> None:
         """Make the controls, the two figures and the tab."""
-        self._loop_stored = load_results(TABLE)
+        self._loop_stored = {name: load_results(table) for name, table in TABLES.items()}
         self._loop_table: Table | None = None
         self._loop_thumbnails = Thumbnails(self._loop_image, self._show_purchase)
-        classes = {words(name): name for name in self._loop_stored["category"].unique()}
+        classes = {words(name): name for name in self._loop_stored["loop"]["category"].unique()}
         controls = [
             self.dropdown("loop_of", {"all classes": ""} | classes, "Stored campaigns of", place=False),
+            self.choice("loop_pool", {"single scenes": "loop", "a video": "frames"}, "In a pool of", place=False,
+                        tooltip="In a video, the frames of one street show one object again and again"),
             self.several("loop_methods", list(draw.METHODS), "Methods", place=False),
             self.choice("loop_against", {"stored": "stored", "on my scenes": "mine"}, "Campaigns shown", place=False,
                         tooltip="Means of what was measured, or the methods on the scenes of your own campaign"),
             self.dropdown("loop_category", classes, "My detector looks for", place=False),
-            self.choice("loop_method", list(draw.METHODS), "What is bought is chosen by", place=False),
+            self.dropdown("loop_method", list(BUYERS), "What is bought is chosen by", place=False),
             self.button(f"Buy {LIVE.budget} labels", self.buy_labels, primary=True, place=False,
                         tooltip="The first purchase draws and embeds the scenes, about a minute; then a second or two"),
             self.button("Let the others play", self.let_others_play, place=False,
@@ -75,7 +81,9 @@ class LoopViews(traitlets.HasTraits):
         ]  # fmt: skip
         self._loop_text = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._loop_live = [self.add_figure(self._draw_loop()), self.add_figure(self._draw_purchase())]
-        self.add_view(LOOP, self._loop_live, self._redraw_loop, [*controls, self._loop_text])
+        self._loop_wall = widgets.VBox(self._loop_live[1:])
+        body = widgets.VBox([self._loop_live[0], self._loop_wall])
+        self.add_view(LOOP, self._loop_live, self._redraw_loop, [*controls, self._loop_text], body)
 
     # What a person does
 
@@ -98,10 +106,10 @@ class LoopViews(traitlets.HasTraits):
         def work(progress: Progress, cancel: CancelToken) -> Iterator[tuple[Campaign, pd.DataFrame]]:
             playing = campaign or self._begin(progress, cancel)
             rows: list[dict[str, object]] = []
-            for done, method in enumerate(draw.METHODS):
+            for done, method in enumerate(BUYERS):
                 if cancel.cancelled:
                     return
-                progress(done, len(draw.METHODS), method)
+                progress(done, len(BUYERS), method)
                 rows += play(playing.config, playing.table, playing.category, method)
                 yield playing, pd.DataFrame(rows)
 
@@ -150,7 +158,7 @@ class LoopViews(traitlets.HasTraits):
     def _loop_shown(self) -> pd.DataFrame:
         if self.loop_against == "mine" and self.loop_rivals is not None:
             return self.loop_rivals
-        stored = self._loop_stored
+        stored = self._loop_stored[self.loop_pool]
         return stored[stored["category"] == self.loop_of] if self.loop_of else stored
 
     def _redraw_loop(self, changed: frozenset[str]) -> None:
@@ -164,6 +172,8 @@ class LoopViews(traitlets.HasTraits):
         self._loop_text.value = self._loop_words()
 
     def _show_purchase(self) -> None:
+        campaign = self.loop_campaign
+        self._loop_wall.layout.display = "none" if campaign is None or len(campaign.rounds) < 2 else None
         with self._loop_live[1].batch_update():
             copy_into(self._loop_live[1], self._draw_purchase())
 
@@ -175,8 +185,9 @@ class LoopViews(traitlets.HasTraits):
         else:
             count = len(shown[["category", "seed"]].drop_duplicates())
             whose = f"{words(self.loop_of) or 'all classes'}, mean of {count} campaigns"
+        counted = "sequences" if not mine and self.loop_pool == "frames" else "positives"
         yours = None if campaign is None else campaign.frame()
-        return draw.loop_figure(shown, self.loop_methods, yours, f"A detector that buys its labels: {whose}")
+        return draw.loop_figure(shown, self.loop_methods, yours, f"Buying labels: {whose}", counted)
 
     def _draw_purchase(self) -> go.Figure:
         looks = [{"name": "the object, as labelled", "color": PURPLE, "dash": "solid"}]
@@ -223,6 +234,8 @@ class LoopViews(traitlets.HasTraits):
                 f"{len(last.bought)} labels show the object, {campaign.truth.mean():.0%} would by chance; average precision "
                 f"{before.ap:.2f} → {last.ap:.2f}."
             )
+            if self._loop_shown() is not self.loop_rivals:
+                lines.append("The curves are means over other scenes: <i>Let the others play</i> on yours to compare.")
         body = "".join(f"<p style='margin:2px 0;line-height:1.5'>{line}</p>" for line in lines)
         return body + table_html(end_table(self._loop_shown()))
 

@@ -62,9 +62,9 @@ class OwnViews(OwnPictures):
         self._own_live = [self.add_figure(self._draw_query()), self.add_figure(self._draw_hits())]
         let_draw(self._own_live[0], self._box_drawn)
         self.observe(self._fit_own, names="own_pool")
-        self.add_view(
-            OWN, self._own_live, self._redraw_own, [*self.build_ways_in(), *self._own_controls(), self._own_text]
-        )
+        controls = [*self.build_ways_in(), *self._own_controls(), self._own_text]
+        self._own_body = widgets.VBox(self._own_live)
+        self.add_view(OWN, self._own_live, self._redraw_own, controls, self._own_body)
 
     def _own_controls(self) -> list[widgets.Widget]:
         find = self.button("Find", self.find_own, primary=True, place=False, tooltip="Search all pictures")
@@ -202,7 +202,7 @@ class OwnViews(OwnPictures):
 
     def _redraw_own(self, changed: frozenset[str]) -> None:
         pool = self.own_pool
-        for control in self._own_asked:
+        for control in (*self._own_asked, self._own_body):
             control.layout.display = None if pool is not None else "none"
         if pool is not None:
             self.own_picture = min(self.own_picture, len(pool.names))

@@ -16,6 +16,7 @@ import traitlets
 from workbench.datasets import AnnotatedImage, emoji_street
 from workbench.experiments.selection_cache import jpeg
 from workbench.experiments.selection_sweeps import crossing
+from workbench.experiments.targeted_selection_sweeps import AREA_SPREAD, strides_for
 from workbench.figures import targeted_selection_size as draw
 from workbench.figures.targeted_selection import words
 from workbench.figures.updates import copy_into
@@ -23,18 +24,12 @@ from workbench.panels.views import beside
 
 SIZE = "5 Object size"
 SMALLEST, LARGEST = 0.3, 25.0
-SPREAD = (0.63, 1.58)
-"""Areas of the farthest and the nearest object, in those of the middle, as in the measured sweep."""
-
 GEM_NAMES = {
     "head": "GeM, the classifier's features",
     "8": "GeM, stride 8",
     "16": "GeM, stride 16",
     "32": "GeM, stride 32",
 }
-STRIDES = (8, 16, 32)
-FEWEST, MOST = 2, 6
-"""Cells a side that a template should have: the rule by which the measured sweep chose its strides."""
 
 
 class SizeViews(traitlets.HasTraits):
@@ -82,6 +77,15 @@ class SizeViews(traitlets.HasTraits):
             curves.append(draw.SizeCurve("GeM", GEM_NAMES[stride], gem[gem["stride"] == stride], main=place == 0))
         return curves
 
+    def _alone_curves(self) -> list[draw.SizeCurve]:
+        """Return template matching and the same GeM ranking where nothing else stands on the street; empty if not measured."""
+        if "size alone" not in self.experiments:
+            return []
+        best = self._size_curves()[1]
+        dtm, gem = (self.swept("size alone", method) for method in ("DTM", "GeM"))
+        one, other = dtm[dtm["stride"] == "rule"], gem[gem["stride"] == best.sweep["stride"].iloc[0]]
+        return [draw.SizeCurve("DTM", "DTM, empty street", one), draw.SizeCurve("GeM", "GeM, empty street", other)]
+
     # What is drawn
 
     def _redraw_size(self, changed: frozenset[str]) -> None:
@@ -92,7 +96,7 @@ class SizeViews(traitlets.HasTraits):
 
     def _scene_of_size(self, category: str, size: float, number: int) -> AnnotatedImage:
         street = self.opened.pool.entries[0].config
-        areas = tuple(min(size / 100 * factor, 0.5) for factor in SPREAD)
+        areas = tuple(size / 100 * factor for factor in AREA_SPREAD)
         shown = replace(street, object_area=areas, prevalence={category: 1.0}, joint={})
         return emoji_street(2_000_000 + number, shown)
 
@@ -106,9 +110,11 @@ class SizeViews(traitlets.HasTraits):
         curves, cross = self._size_curves(), self.size_cross
         chance = self.swept("size", "random")
         title = (
-            f"Templates win below {cross:.2g} % of the picture" if np.isfinite(cross) else "Templates win at every size"
+            f"Templates win below {cross:.2g} % of the picture"
+            if np.isfinite(cross)
+            else f"Templates win at every size up to {curves[0].sweep['x'].max():g} %"
         )
-        return draw.size_figure(curves, chance, self.object_size, cross, title)
+        return draw.size_figure(curves, self._alone_curves(), chance, self.object_size, cross, title)
 
     def _scene_figure(self) -> go.Figure:
         scene, box, category = self._shown_object()
@@ -134,13 +140,3 @@ class SizeViews(traitlets.HasTraits):
             "interpolated."
         )
         return f"<p style='margin:4px 0;line-height:1.5'><b>{sentence}</b> {why}</p>"
-
-
-def strides_for(side: float) -> tuple[int, ...]:
-    """Return the strides at which an object of ``side`` pixels makes a template of 2 to 6 cells a side, or the nearest one.
-
-    >>> strides_for(22), strides_for(36), strides_for(300)
-    ((8,), (8, 16), (32,))
-    """
-    fitting = tuple(stride for stride in STRIDES if FEWEST <= side / stride <= MOST)
-    return fitting or ((STRIDES[0],) if side < FEWEST * STRIDES[0] else (STRIDES[-1],))

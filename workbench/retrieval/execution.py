@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Scheduler = "None | str | int | Client"
 """``None``: this process, one shard after another. ``"local"`` or a number: so many new processes on this machine, of one thread
-each (``"local"``: one per core). Any other text: the address of a Dask scheduler. Or a connected Dask client."""
+each (``"local"``: one per core); a script must then keep its own work under ``if __name__ == "__main__":``. Any other text: the
+address of a Dask scheduler. Or a connected Dask client."""
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.25
@@ -60,7 +61,7 @@ def run_shards(
         return
     from dask.distributed import wait  # two seconds of import that work in this process need not wait for
 
-    with _client(scheduler) as client:
+    with connected(scheduler) as client:
         # a task of its own, not data that was sent: when the worker that holds it dies, another one makes it again
         everywhere = client.submit(_same, shared, pure=False)
         pending = {client.submit(_run, task, everywhere, one, pure=False): index for index, one in enumerate(arguments)}
@@ -101,7 +102,12 @@ def _same(value: object) -> object:
 
 
 @contextlib.contextmanager
-def _client(scheduler: Scheduler) -> Iterator[Client]:
+def connected(scheduler: Scheduler) -> Iterator[Client]:
+    """Yield a Dask client of a scheduler; processes that were started for it end with the block.
+
+    Raises:
+        TypeError, ValueError: it is none, see :data:`Scheduler`.
+    """
     from dask.distributed import Client, LocalCluster
 
     if isinstance(scheduler, Client):

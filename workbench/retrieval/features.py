@@ -122,11 +122,14 @@ class Features(Mapping[int, Tensor]):
     def valid(self, stride: int) -> Tensor:
         """Return bool (N, h, w): the cells that cover a pixel of the picture; the others see only padding."""
         height, width = self[stride].shape[2:]
-        different = {id(one): one.content_size for one in self.letterboxes}  # of thousands of pictures most lie alike
-        seen = {key: tuple(math.ceil(side / stride) for side in size) for key, size in different.items()}
-        cells = torch.tensor([seen[id(one)] for one in self.letterboxes]).reshape(-1, 2)
+        sizes = {id(one): one.content_size for one in self.letterboxes}  # of thousands of pictures most lie alike
+        cells = torch.tensor([[math.ceil(side / stride) for side in size] for size in sizes.values()]).reshape(-1, 2)
         rows, columns = torch.arange(height) < cells[:, :1], torch.arange(width) < cells[:, 1:]
-        return (rows[:, :, None] & columns[:, None, :]).to(self[stride].device)
+        masks = (rows[:, :, None] & columns[:, None, :]).to(self[stride].device)
+        if len(masks) == 1:
+            return masks.expand(len(self.letterboxes), -1, -1)
+        order = {key: index for index, key in enumerate(sizes)}
+        return masks[[order[id(one)] for one in self.letterboxes]]
 
     def select(self, indices: Sequence[int]) -> Features:
         """Return the features of the pictures at ``indices``, in that order."""

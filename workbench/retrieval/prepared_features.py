@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor
 
 from workbench.retrieval.features import Features, l2_normalise
 
@@ -40,17 +36,8 @@ class PreparedFeatures(Features):
                 unit = l2_normalise(maps[part]) * valid[part, None]
                 padded[part, :height, :width] = unit.permute(0, 2, 3, 1)
             self.padded[stride] = padded
-        super().__init__(self._views(), features.letterboxes)
-
-    def select(self, indices: Sequence[int]) -> PreparedFeatures:
-        indices = list(indices)
-        chosen = copy.copy(self)
-        chosen.padded = {stride: padded[indices] for stride, padded in self.padded.items()}
-        Features.__init__(chosen, chosen._views(), [self.letterboxes[index] for index in indices])
-        return chosen
-
-    def _views(self) -> dict[int, Tensor]:
-        return {
-            stride: padded[:, : padded.shape[1] - self.room, : padded.shape[2] - self.room].permute(0, 3, 1, 2)
+        views = {
+            stride: padded[:, : padded.shape[1] - room, : padded.shape[2] - room].permute(0, 3, 1, 2)
             for stride, padded in self.padded.items()
         }
+        super().__init__(views, features.letterboxes)

@@ -119,7 +119,7 @@ def _scan(
     cancel: CancelToken | None,
 ) -> np.ndarray:
     """Return the estimates or the bounds of the pool, (N, T)."""
-    numbers, ends = coarse.numbers, np.cumsum([coarse.records[number].images for number in coarse.numbers])
+    numbers, ends = coarse.numbers, coarse.ends
     found = np.empty((len(coarse), len(scan.templates)), np.float32)
     done, said = 0, f"scanning {coarse.path.name}"
     progress(done, len(coarse), said)
@@ -150,14 +150,13 @@ def _exact(
 ) -> list[np.ndarray]:
     """Return, for each template, float32 (n, 5): score and box in the n pictures at its places of the pool."""
     found = [np.empty((len(some), 5), np.float32) for some in places]
-    ends = np.cumsum([fine.records[number].images for number in fine.numbers])
-    tasks, back = [], []
-    for index, number in enumerate(fine.numbers):
-        first = ends[index] - fine.records[number].images
-        own = [np.flatnonzero((some >= first) & (some < ends[index])) for some in places]
+    tasks, back, first = [], [], 0
+    for number, end in zip(fine.numbers, fine.ends, strict=True):
+        own = [np.flatnonzero((some >= first) & (some < end)) for some in places]
         if any(map(len, own)):
             tasks.append((number, [some[rows] - first for some, rows in zip(places, own, strict=True)]))
             back.append(own)
+        first = end
     shared = (fine, tuple(templates))
     for index, results in run_shards(_score_pairs, shared, tasks, scheduler=scheduler, cancel=cancel):
         for array, rows, result in zip(found, back[index], results, strict=True):
@@ -207,14 +206,14 @@ def _allowed(store: FeatureStore, exclude: Collection[str]) -> np.ndarray:
 
 def _named(store: FeatureStore, best: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[tuple[Match, ...], ...]:
     """Return the matches of each template from their places and (n, 5) scores and boxes."""
-    ends = np.cumsum([store.records[number].images for number in store.numbers])
+    numbers, ends = store.numbers, store.ends
     indexes: dict[int, tuple[str, ...]] = {}
     named = []
     for places, found in best:
         matches = []
         for place, (score, *box) in zip(places, found, strict=True):
             shard = int(np.searchsorted(ends, place, side="right"))
-            number = store.numbers[shard]
+            number = numbers[shard]
             if number not in indexes:
                 indexes[number] = read_index(store.folder(number)).image_ids
             name = indexes[number][place - ends[shard] + store.records[number].images]

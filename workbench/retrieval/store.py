@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from workbench.retrieval.store_files import (
     read_record,
     read_shard,
     shard_folder,
+    sweep,
     write_shard,
 )
 from workbench.retrieval.store_manifest import MANIFEST, Manifest, read_manifest, write_manifest
@@ -108,7 +108,7 @@ class FeatureStore:
         store = cls(path, manifest if planned is not None else stored)
         store._read_records({})
         for number in store.records:
-            store._clean(number)
+            sweep(store.folder(number))
         store.save()
         return store
 
@@ -146,6 +146,11 @@ class FeatureStore:
     def numbers(self) -> list[int]:
         """Of the shards that hold pictures, in order."""
         return [number for number, record in sorted(self.records.items()) if record.images]
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Position in the pool behind the last picture of each of :attr:`numbers`."""
+        return np.cumsum([self.records[number].images for number in self.numbers])
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -190,22 +195,20 @@ class FeatureStore:
         Raises:
             ValueError: there is no position, or one is outside the pool.
         """
-        positions = np.asarray(positions, int)
+        positions, numbers, ends = np.asarray(positions, int), self.numbers, self.ends
         if not len(positions):
             raise ValueError("positions is empty, expected at least one")
         if positions.min() < 0 or positions.max() >= len(self):
-            raise ValueError(
-                f"positions reach from {positions.min()} to {positions.max()} in a pool of {len(self)} pictures"
-            )
-        numbers = self.numbers
-        ends = np.cumsum([self.records[number].images for number in numbers])
+            reach = f"from {positions.min()} to {positions.max()}"
+            raise ValueError(f"positions reach {reach} in a pool of {len(self)} pictures")
         which = np.searchsorted(ends, positions, side="right")
         parts, order = [], []
         for index in np.unique(which):
-            found = np.flatnonzero(which == index)
+            order.append(np.flatnonzero(which == index))
             first = ends[index] - self.records[numbers[index]].images
-            parts.append(read_shard(self.folder(numbers[index]), positions[found] - first))
-            order.append(found)
+            parts.append(read_shard(self.folder(numbers[index]), positions[order[-1]] - first))
+        if len({bool(part.groups) for part in parts}) > 1:
+            raise ValueError(f"some shards of {self.path} have groups and others have none")
         back = np.argsort(np.concatenate(order))
         ids, groups = ([name for part in parts for name in getattr(part, kind)] for kind in ("image_ids", "groups"))
         features = Features.concatenate([part.features for part in parts]).select(back.tolist())
@@ -234,11 +237,9 @@ class FeatureStore:
             ValueError: it has more than ``shard_size`` pictures, or other maps than the shards before it.
         """
         if len(shard.image_ids) > self.manifest.shard_size:
-            raise ValueError(
-                f"shard has {len(shard.image_ids)} pictures, the store's have at most {self.manifest.shard_size}"
-            )
-        number = max(self.records, default=-1) + 1
-        return self.write(number, [shard], skipped=skipped, paths=paths)
+            most = self.manifest.shard_size
+            raise ValueError(f"shard has {len(shard.image_ids)} pictures, the store's have at most {most}")
+        return self.write(max(self.records, default=-1) + 1, [shard], skipped=skipped, paths=paths)
 
     def write(
         self,
@@ -250,22 +251,19 @@ class FeatureStore:
         paths: Mapping[str, str] | None = None,
     ) -> ShardRecord:
         """Write the shard of that number from its parts, see :func:`~workbench.retrieval.store_files.write_shard`."""
-        write_shard(self.folder(number), parts, self.manifest.encoding, entries=entries, paths=paths, skipped=skipped)
+        maps = self.records[self.numbers[0]].maps if self.numbers else None
+        facts = {"entries": entries, "paths": paths, "skipped": skipped, "maps": maps}
+        write_shard(self.folder(number), parts, self.manifest.encoding, **facts)
         return self.add(number)
 
     def add(self, number: int) -> ShardRecord:
         """Take up a shard that another process has written, and bring the manifest up to date.
 
         Raises:
-            FileNotFoundError, ValueError: it is not there, damaged, or has other maps than the shards before it.
+            FileNotFoundError, ValueError: it is not there, or damaged.
         """
-        record = read_record(self.folder(number))
-        for other in self.numbers[:1]:
-            if record.images and record.maps != self.records[other].maps:
-                before = self.records[other].maps
-                raise ValueError(f"shard {number} of {self.path} has maps {record.maps}, the others have {before}")
-        self.records[number] = record
-        self._clean(number)
+        self.records[number] = record = read_record(self.folder(number))
+        sweep(self.folder(number))
         self.save()
         return record
 
@@ -276,9 +274,8 @@ class FeatureStore:
             ValueError: the content of files has changed; the message names them.
         """
         if damaged := [name for number in sorted(self.records) for name in damaged_files(self.folder(number))]:
-            raise ValueError(
-                f"{len(damaged)} files are damaged, their content is not what was written: {', '.join(damaged)}"
-            )
+            which = ", ".join(damaged)
+            raise ValueError(f"{len(damaged)} files are damaged, their content is not what was written: {which}")
 
     def folder(self, number: int) -> Path:
         """Return the folder of a shard."""
@@ -301,8 +298,3 @@ class FeatureStore:
             except (FileNotFoundError, ValueError) as error:
                 raise type(error)(f"{error}; to have the shard written again, remove {folder}") from None
             self.records[number] = record
-
-    def _clean(self, number: int) -> None:
-        """Remove what killed writers left of a shard that is there."""
-        for left in self.path.glob(f".{self.folder(number).name}.*"):
-            shutil.rmtree(left, ignore_errors=True)

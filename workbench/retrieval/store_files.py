@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -63,6 +64,12 @@ def shard_folder(store: Path, number: int) -> Path:
     return store / f"shard-{number:05d}"
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed writers of a shard that is there left beside it."""
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def write_shard(
     folder: Path,
     parts: Iterable[Shard],
@@ -71,6 +78,7 @@ def write_shard(
     entries: str = "",
     paths: Mapping[str, str] | None = None,
     skipped: Sequence[SkippedImage] = (),
+    maps: Mapping[int, tuple[int, int, int]] | None = None,
 ) -> ShardRecord:
     """Write a shard from its parts, which are read one by one, and return its record.
 
@@ -84,13 +92,17 @@ def write_shard(
         entries: digest of what was asked for.
         paths: image id -> file.
         skipped: pictures that could not be read; a list may grow while the parts are read.
+        maps: stride -> (h, w, d) that the shard must have, where another one has them already.
 
     Raises:
-        ValueError: the parts have maps of different sizes, only some have groups, or they cannot be encoded.
+        ValueError: the parts have maps of different or other sizes, only some have groups, or they cannot be encoded.
     """
     try:
         with atomic_folder(folder) as temporary:
             _write_parts(temporary, parts, encoding, entries, paths or {}, skipped)
+            written = read_record(temporary)
+            if maps is not None and written.images and written.maps != maps:
+                raise ValueError(f"the maps of {folder.name} are {written.maps}, those of the other shards {maps}")
     except OSError:  # the folder is there, and its writer may have swept up what this one had
         if not (folder / RECORD).is_file():
             raise

@@ -164,14 +164,15 @@ def _mining(store: FeatureStore, best: Best, wanted: int) -> Mining:
     """Return the best pictures by name."""
     indexes = {number: read_index(store.folder(number)) for number in np.unique(best.places[:, 0])}
     ids = [indexes[number].image_ids[row] for number, row in best.places]
-    groups = [indexes[number].groups[row] for number, row in best.places if indexes[number].groups]
+    grouped = all(index.groups for index in indexes.values())
+    groups = [indexes[number].groups[row] for number, row in best.places] if grouped else None
     z, boxes = best.fused.z, best.fused.boxes[:, :wanted]
     nearest = boxes[np.arange(len(ids)), z[:, :wanted].argmax(1)]
     matches = [
         Match(name, float(score), as_box(box), tuple(as_box(one) for one in every))
         for name, score, box, every in zip(ids, best.fused.final, nearest, boxes, strict=True)
     ]
-    return Mining(matches, table_of(ids, groups or None, best.fused.final, z[:, :wanted], z[:, wanted:], nearest))
+    return Mining(matches, table_of(ids, groups, best.fused.final, z[:, :wanted], z[:, wanted:], nearest))
 
 
 @contextmanager
