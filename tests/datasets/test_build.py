@@ -40,6 +40,7 @@ def test_licence_notices_ship():
     assert "Copyright (c) 2021 Felix Mohr" in (licences / "lcdb.txt").read_text()
     assert "Copyright (c) Microsoft Corporation" in (licences / "emoji-fluent.txt").read_text()
     assert "Apache License" in (licences / "emoji-noto.txt").read_text()
+    assert "Apache License" in (licences / "frost.txt").read_text()
     assert "creativecommons.org/licenses/by/4.0" in (licences / "emoji-twemoji.txt").read_text()
     assert "creativecommons.org/licenses/by/4.0" in (licences / "adult.txt").read_text()
     assert "Copyright (c) 2021, Synthesized Ltd." in (licences / "compas.txt").read_text()

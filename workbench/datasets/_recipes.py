@@ -20,6 +20,7 @@ from workbench.datasets import _sources
 from workbench.datasets._people_tables import adult_csv, compas_csv, compas_two_years_csv
 from workbench.datasets._published_curves import transcribed_curves
 from workbench.datasets._weights import efficientnet_lite0_safetensors
+from workbench.datasets.frost import FROST_FILE, frost_sheet_png
 from workbench.datasets.idx import idx_bytes, read_idx
 from workbench.datasets.sprites import CODE_POINTS, sprite_sheet
 
@@ -157,6 +158,12 @@ RECIPES: tuple[Recipe, ...] = (
                 _sources.EFFICIENTNET_LITE0.path(folder)
             )
         },
+    ),
+    Recipe(
+        "frost",
+        _sources.IMAGECORRUPTIONS,
+        "four photographs of frost, the middle of each; from the code of ImageNet-C, Hendrycks and Dietterich (ICLR 2019)",
+        lambda folder: {FROST_FILE: frost_sheet_png(_sources.IMAGECORRUPTIONS.path(folder))},
     ),
     Recipe(
         "compas",

@@ -171,6 +171,14 @@ EMOJI = {
         sha256="c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58",
     ),
 }
+IMAGECORRUPTIONS = Source(
+    package="imagecorruptions",
+    registry="PyPI",
+    version="1.1.2",
+    licence="Apache-2.0",
+    file="imagecorruptions-1.1.2-py3-none-any.whl",
+    sha256="d0e4bf529ba6fbb27d8aba1bde7c5db43bf2b969b2c767c11419e939e3e365b8",
+)
 EMOJI_MEMBERS = {
     "noto": "package/img/google/64/{}.png",
     "twemoji": "package/img/twitter/64/{}.png",
