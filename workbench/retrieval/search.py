@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from workbench.retrieval.coarse_scan import CoarseScan, fast_dtype
 from workbench.retrieval.execution import Scheduler, run_shards
+from workbench.retrieval.features import Features
 from workbench.retrieval.matching import match
 from workbench.retrieval.mining import Match, as_box
 from workbench.retrieval.store import FeatureStore
-from workbench.retrieval.store_files import Index, read_index, read_shard
+from workbench.retrieval.store_files import read_features, read_index
 from workbench.retrieval.template import Template
 from workbench.training import CancelToken, Progress, no_progress
 
@@ -134,7 +134,7 @@ def _scan(
 
 def _scan_shard(shared: tuple[FeatureStore, CoarseScan, bool], number: int) -> np.ndarray:
     store, scan, bounds = shared
-    features = store.shard(number).features
+    features = read_features(store.folder(number))
     if not bounds:
         return scan.estimates(features)
     strides = {template.stride for template in scan.templates}
@@ -169,23 +169,29 @@ def _score_pairs(
 ) -> list[np.ndarray]:
     """Return (n, 5) score and box of each template in its own rows of a shard."""
     store, templates = shared
-    folder = store.folder(number)
-    index, union = read_index(folder), np.unique(np.concatenate(rows))
-    if sum(map(len, rows)) > TOGETHER * len(templates) * len(union):
-        found = _score_rows(folder, templates, union, index)
-        return [found[np.searchsorted(union, own), column] for column, own in enumerate(rows)]
-    return [_score_rows(folder, [one], own, index)[:, 0] for one, own in zip(templates, rows, strict=True)]
-
-
-def _score_rows(folder: Path, templates: Sequence[Template], rows: np.ndarray, index: Index) -> np.ndarray:
-    """Return (n, T, 5) score and box of all templates in rows of a shard."""
-    found = np.empty((len(rows), len(templates), 5), np.float32)
-    strides = {template.stride for template in templates}
-    for start in range(0, len(rows), PICTURES):
-        part = slice(start, start + PICTURES)
-        result = match(templates, read_shard(folder, rows[part], index, strides).features)
-        found[part] = np.concatenate([result.scores[..., None], result.boxes], 2)
+    union = np.unique(np.concatenate(rows))
+    together = sum(map(len, rows)) > TOGETHER * len(templates) * len(union)
+    found = [np.empty((len(own), 5), np.float32) for own in rows]
+    for start in range(0, len(union), PICTURES):
+        some = union[start : start + PICTURES]
+        features = read_features(store.folder(number), some, {template.stride for template in templates})
+        everything = _scored(templates, features) if together else None
+        for index, (template, own) in enumerate(zip(templates, rows, strict=True)):
+            which = np.flatnonzero(np.isin(own, some))
+            if len(which):
+                places = np.searchsorted(some, own[which])
+                if everything is not None:
+                    found[index][which] = everything[places, index]
+                else:
+                    alone = features if len(places) == len(some) else features.select(places)
+                    found[index][which] = _scored([template], alone)[:, 0]
     return found
+
+
+def _scored(templates: Sequence[Template], features: Features) -> np.ndarray:
+    """Return (N, T, 5) score and box of each picture and template."""
+    result = match(templates, features)
+    return np.concatenate([result.scores[..., None], result.boxes], 2)
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from workbench.retrieval.features import Features, Letterbox
 from workbench.retrieval.mining import Shard
 
 INDEX = "index.csv"
+LETTERBOXES = "letterboxes.npy"
 RECORD = "shard.json"
 INDEX_COLUMNS = ("image_id", "group", "height", "width", "content_height", "content_width", "path")
 _MAP = re.compile(r"stride-(\d+)\.npy")
@@ -51,11 +52,10 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class Index:
-    """The pictures of a shard, in its order: names, groups (or empty), places on the canvas, and paths (or empty strings)."""
+    """The pictures of a shard, in its order: names, groups (or empty), and paths (or empty strings)."""
 
     image_ids: tuple[str, ...]
     groups: tuple[str, ...]
-    letterboxes: tuple[Letterbox, ...]
     paths: tuple[str, ...]
 
 
@@ -159,17 +159,10 @@ def read_index(folder: Path) -> Index:
             header, *rows = csv.reader(file)
         if tuple(header) != INDEX_COLUMNS:
             raise ValueError(f"columns {header}")
-        placed = {size: _letterbox(size) for size in {tuple(row[2:6]) for row in rows}}  # most pictures lie alike
-        places = tuple(placed[tuple(row[2:6])] for row in rows)
+        ids, groups, paths = (tuple(row[column] for row in rows) for column in (0, 1, 6))
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
-    groups = tuple(row[1] for row in rows)
-    return Index(tuple(row[0] for row in rows), groups if any(groups) else (), places, tuple(row[6] for row in rows))
-
-
-def _letterbox(size: tuple[str, ...]) -> Letterbox:
-    height, width, rows, columns = map(int, size)
-    return Letterbox((height, width), (rows, columns))
+    return Index(ids, groups if any(groups) else (), paths)
 
 
 def map_array(path: Path) -> np.ndarray:
@@ -184,31 +177,28 @@ def map_array(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def read_shard(
-    folder: Path,
-    rows: Sequence[int] | None = None,
-    index: Index | None = None,
-    strides: Collection[int] | None = None,
-) -> Shard:
-    """Return a shard, mapped; or copies of some of its pictures, in the order of ``rows``.
-
-    Args:
-        folder: of the shard.
-        rows: default all.
-        index: if it was read before.
-        strides: default all.
-    """
-    index, maps = index or read_index(folder), {}
+def read_features(folder: Path, rows: Sequence[int] | None = None, strides: Collection[int] | None = None) -> Features:
+    """Return the features of a shard, mapped; or copies of some of its pictures, in the order of ``rows``; default all strides."""
+    maps, rows = {}, None if rows is None else np.asarray(rows, int)
     for path in sorted(folder.iterdir()):
         if (found := _MAP.fullmatch(path.name)) and (strides is None or int(found[1]) in strides):
             array = map_array(path)
-            array = array if rows is None else np.asarray(array[np.asarray(rows, int)])
-            maps[int(found[1])] = torch.from_numpy(array).permute(0, 3, 1, 2)
+            maps[int(found[1])] = torch.from_numpy(array if rows is None else np.asarray(array[rows])).permute(
+                0, 3, 1, 2
+            )
+    sizes = map_array(folder / LETTERBOXES)
+    sizes = list(map(tuple, (sizes if rows is None else sizes[rows]).tolist()))
+    placed = {size: Letterbox(size[:2], size[2:]) for size in set(sizes)}  # most pictures lie alike
+    return Features(maps, [placed[size] for size in sizes])
+
+
+def read_shard(folder: Path, rows: Sequence[int] | None = None) -> Shard:
+    """Return a shard, mapped; or copies of some of its pictures, in the order of ``rows``."""
+    index, features = read_index(folder), read_features(folder, rows)
     if rows is None:
-        return Shard(index.image_ids, Features(maps, index.letterboxes), index.groups)
-    ids, placed = (tuple(part[row] for row in rows) for part in (index.image_ids, index.letterboxes))
+        return Shard(index.image_ids, features, index.groups)
     groups = tuple(index.groups[row] for row in rows) if index.groups else ()
-    return Shard(ids, Features(maps, placed), groups)
+    return Shard(tuple(index.image_ids[row] for row in rows), features, groups)
 
 
 class _Arrays:
@@ -275,6 +265,7 @@ def _write_parts(
         shapes = arrays.finish()
         with open(folder / INDEX, "w", **_TEXT) as file:
             csv.writer(file, lineterminator="\n").writerows([INDEX_COLUMNS, *rows])
+        np.save(folder / LETTERBOXES, np.array([row[2:6] for row in rows], np.int32).reshape(-1, 4))
         _write_record(folder, len(rows), entries, shapes, skipped)
 
 

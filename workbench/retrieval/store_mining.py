@@ -31,7 +31,7 @@ from workbench.retrieval.mining import (
     templates_of,
 )
 from workbench.retrieval.store import FeatureStore
-from workbench.retrieval.store_files import map_array, read_index, read_shard, shard_folder
+from workbench.retrieval.store_files import map_array, read_features, read_index, shard_folder
 from workbench.retrieval.template import Template
 from workbench.training import CancelToken, Progress, no_progress
 
@@ -127,7 +127,7 @@ def _score(
 def _score_shard(shared: tuple[Path, Sequence[Template]], number: int) -> np.ndarray:
     """Return float32 (n, T, 5): score and box of every picture and template."""
     path, templates = shared
-    found = match(templates, read_shard(shard_folder(path, number)).features)
+    found = match(templates, read_features(shard_folder(path, number)))
     return np.concatenate([found.scores[..., None], found.boxes], 2)
 
 
