@@ -1,5 +1,26 @@
 """The metrics that the benchmarks of each field report."""
 
 from workbench.metrics.retrieval import average_precision, lift, precision_at, recall_at
+from workbench.metrics.robustness import (
+    ALEXNET_ERROR,
+    confusion_matrix,
+    corruption_errors,
+    mean_corruption_error,
+    mean_iou,
+    retention,
+    subset_accuracy,
+)
 
-__all__ = ["average_precision", "lift", "precision_at", "recall_at"]
+__all__ = [
+    "ALEXNET_ERROR",
+    "average_precision",
+    "confusion_matrix",
+    "corruption_errors",
+    "lift",
+    "mean_corruption_error",
+    "mean_iou",
+    "precision_at",
+    "recall_at",
+    "retention",
+    "subset_accuracy",
+]
