@@ -26,7 +26,7 @@ LETTERBOXES = "letterboxes.npy"
 RECORD = "shard.json"
 INDEX_COLUMNS = ("image_id", "group", "height", "width", "content_height", "content_width", "path")
 _MAP = re.compile(r"stride-(\d+)\.npy")
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # file names may be any bytes
+_TEXT = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}  # file names need not be text
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def _write_parts(
                 rows.append((name, group, *placed.image_size, *placed.content_size, paths.get(name, "")))
         shapes = arrays.finish()
         with open(folder / INDEX, "w", **_TEXT) as file:
-            csv.writer(file, lineterminator="\n").writerows([INDEX_COLUMNS, *rows])
+            csv.writer(file).writerows([INDEX_COLUMNS, *rows])
         np.save(folder / LETTERBOXES, np.array([row[2:6] for row in rows], np.int32).reshape(-1, 4))
         _write_record(folder, len(rows), entries, shapes, skipped)
 
