@@ -180,19 +180,24 @@ def stores(
         store = FeatureStore.create(folder / "store", {}, shard_size=shard_size)
         for index, _ in run_shards(write_simulated, (simulated, store.path, Encoding()), [(n,) for n in range(shards)]):
             store.add(index)
-        for dimensions, certified in ((24, False), (32, True)):
+        for dimensions, shortlist, certified in ((16, 0.02, False), (24, 0.005, False), (32, 0.0, True)):
             encoding = Encoding("int8", fit_projections(source, {stride: dimensions}), residual=True)
             coarse = compress(store, folder / f"coarse-{dimensions}", encoding)
             for some in (templates, templates[:1]):
-                yield two_stages(coarse, store, some, certified, config)
+                yield two_stages(coarse, store, some, shortlist, certified, config)
         yield throughput(store, templates, simulated, folder)
 
 
 def two_stages(
-    coarse: FeatureStore, fine: FeatureStore, templates: Sequence[Template], certified: bool, config: BenchmarkConfig
+    coarse: FeatureStore,
+    fine: FeatureStore,
+    templates: Sequence[Template],
+    shortlist: float,
+    certified: bool,
+    config: BenchmarkConfig,
 ) -> Comparison:
     """Find the top 20 in two stages, and by scoring every picture exactly."""
-    options = {"top": TOP, "shortlist": 0.01, "certified": certified}
+    options = {"top": TOP, "shortlist": shortlist, "certified": certified}
     found, scores, timing = side_by_side(
         lambda: two_stage(coarse, fine, templates, **options),
         lambda: np.concatenate([match(templates, shard.features).scores for shard in fine]),

@@ -52,7 +52,7 @@ def test_matching_makes_rows_and_agrees_with_its_peers(tmp_path):
     store = FeatureStore.create(tmp_path / "fine", {})
     store.append(Shard(tuple(map(str, range(30))), features))
     coarse = compress(store, tmp_path / "coarse", Encoding("int8", fit_projections(store, {8: 4}), residual=True))
-    comparison = targeted_selection.two_stages(coarse, store, templates, True, TINY)
+    comparison = targeted_selection.two_stages(coarse, store, templates, 0.0, True, TINY)
     assert comparison.agreement.startswith("recall 1.000 (least 1.00)")
     assert comparison.row()["ours_seconds"] > 0
 
