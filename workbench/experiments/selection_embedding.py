@@ -25,7 +25,6 @@ from workbench.datasets import (
 from workbench.experiments.selection_folder import FolderPool
 from workbench.retrieval import Backbone, FeatureStore, Letterbox, embed, recipe_hash
 from workbench.retrieval.store import SHARD_SIZE
-from workbench.retrieval.store_files import read_index
 from workbench.training import Cancelled, CancelToken, Progress, no_progress
 
 _LEAST_SHARD, _SHARDS = 32, 16
@@ -73,11 +72,10 @@ def embed_folder(
     if not len(store):
         raise ValueError(f"none of the {total} pictures can be read; the first one: {store.skipped[0].reason}")
     by_name = {entry.id: entry for entry in folder.entries}
-    indexes = [read_index(store.folder(number)) for number in store.numbers]
     sizes = {
         name: placed.image_size[::-1]
-        for index in indexes
-        for name, placed in zip(index.image_ids, index.letterboxes, strict=True)
+        for shard in store
+        for name, placed in zip(shard.image_ids, shard.features.letterboxes, strict=True)
     }
     return FolderPool(folder.kind, backbone, store, tuple(by_name[name] for name in sizes), sizes, total)
 
