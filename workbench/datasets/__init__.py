@@ -35,6 +35,16 @@ from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, linemod_rotati
 from workbench.datasets.motion_boxes import median_background, moving_boxes
 from workbench.datasets.own_people import PeopleTableError, people_dataset, read_people
 from workbench.datasets.people import compas_table, load_adult, load_compas, load_compas_two_years
+from workbench.datasets.robustness_folders import (
+    LabelledFiles,
+    LabelMapFiles,
+    read_cifar10_c,
+    read_cityscapes,
+    read_class_folders,
+    read_imagenet,
+    read_imagenet_c,
+    read_imagenet_subset,
+)
 from workbench.datasets.source_scores import read_source_scores
 from workbench.datasets.sprites import ROAD_CLASSES, STYLES, emoji_sprites
 from workbench.datasets.subsets import nested_stratified_subsets
@@ -62,6 +72,8 @@ __all__ = [
     "FairnessDataset",
     "ImageEntry",
     "ImageSet",
+    "LabelMapFiles",
+    "LabelledFiles",
     "LearningCurveFormatError",
     "NotInstalledError",
     "PeopleTableError",
@@ -99,10 +111,16 @@ __all__ = [
     "read_acs_pums",
     "read_annotated_folder",
     "read_bdd100k",
+    "read_cifar10_c",
+    "read_cityscapes",
+    "read_class_folders",
     "read_coco",
     "read_idx",
     "read_image",
     "read_image_folder",
+    "read_imagenet",
+    "read_imagenet_c",
+    "read_imagenet_subset",
     "read_kitti",
     "read_learning_curves",
     "read_linemod_occlusion",
