@@ -53,8 +53,8 @@ def effective_rank(spectrum: ArrayLike) -> float:
 
     Roy, Vetterli, "The Effective Rank", EUSIPCO 2007.
 
-    >>> effective_rank([2.0, 2.0, 2.0, 0.0])
-    3.0...
+    >>> round(effective_rank([2.0, 2.0, 2.0, 0.0]), 9)
+    3.0
     """
     spectrum = _spectrum(spectrum)
     if not spectrum.sum():
