@@ -126,7 +126,7 @@ def _fold(module: nn.Module, flow: fx.Graph, node: fx.Node, dead: fx.Node, const
     name = "add_bias"
     while hasattr(owner, name):
         name += "_"
-    owner.register_parameter(name, nn.Parameter(constant, requires_grad=False))
+    owner.register_parameter(name, nn.Parameter(constant))
     with flow.inserting_before(node):
         attribute = flow.get_attr(f"{path}.{name}" if path else name)
     node.args = tuple(attribute if argument is dead else argument for argument in node.args)

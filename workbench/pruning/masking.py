@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workbench.pruning._channel_values import Axis
 from workbench.pruning.channel_plan import ChannelPlan
 
 
@@ -24,18 +25,22 @@ class Masks:
 
     def __init__(self, model: nn.Module, plan: ChannelPlan) -> None:
         kept = np.append(plan.keep, True)
-        self._removed: list[tuple[Tensor, int, Tensor]] = []
+        self._model = model
+        self._removed: dict[Axis, Tensor] = {}
         for axis, units in plan.graph.axes.items():
             tensor = parameter(model, axis.module, axis.attribute, axis.dim, len(units))
             removed = np.flatnonzero(~kept[units])
             if axis.makes and len(removed):
-                self._removed.append((tensor, axis.dim, torch.from_numpy(removed).to(tensor.device)))
+                self._removed[axis] = torch.from_numpy(removed).to(tensor.device)
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Set them to zero."""
-        for tensor, dim, removed in self._removed:
-            tensor.index_fill_(dim, removed, 0)
+        """Set them to zero, wherever the network is now."""
+        for axis, removed in self._removed.items():
+            tensor = getattr(self._model.get_submodule(axis.module), axis.attribute)
+            if removed.device != tensor.device:
+                self._removed[axis] = removed = removed.to(tensor.device)
+            tensor.index_fill_(axis.dim, removed, 0)
 
 
 def mask(model: nn.Module, plan: ChannelPlan) -> nn.Module:

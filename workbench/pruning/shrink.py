@@ -20,8 +20,8 @@ def shrink(model: nn.Module, plan: ChannelPlan) -> nn.Module:
 
     In evaluation mode its outputs are those of the masked network, up to rounding.  It is of the same class, with the same names in
     its state dict and smaller tensors.  Where a branch has become a constant, the module around it is replaced by a traced one
-    that adds this constant, a parameter ``add_bias`` (1, C, 1, 1) as in the published checkpoints: of the branch everything is
-    pushed through, norms and activations included, that a zero meets on its way to the sum.
+    that adds this constant, a parameter ``add_bias`` (1, C, 1, 1) as in the published checkpoints: what a zero becomes on its way
+    through the branch to the sum, norms and activations included.
 
     A new optimiser is needed, since the parameters are new.
 
