@@ -136,8 +136,8 @@ class FrontierViews(traitlets.HasTraits):
         near = best_within(points)
         lines = [
             f"Best AUC {most['auc']:.3f} ({_name(most)}, gap {most['gap']:.2f}); least gap within 0.01 of it: "
-            f"<b>{_name(near)}</b>, AUC "
-            f"{near['auc']:.3f}, gap <b>{near['gap']:.2f}</b>; not encoded: AUC {blind['auc']:.3f}, gap {blind['gap']:.2f}."
+            f"<b>{_name(near)}</b>, AUC {near['auc']:.3f}, gap <b>{near['gap']:.2f}</b>; not encoded: AUC "
+            f"{blind['auc']:.3f}, gap {blind['gap']:.2f}."
         ]
         if not halves:
             why = "another threshold than 0.5" if not self._at_half else "this model and these definitions"

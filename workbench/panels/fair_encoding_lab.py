@@ -139,10 +139,10 @@ class LabViews(traitlets.HasTraits):
         limit = float(expected_equal_opportunity(p, np.inf, self.lab_p_ref, np.inf, 0.0, prior, tau))
         best = float(optimal_smoothing(p, prior))
         lines = [
-            f"The group is the model's only feature. Of all samples of {n:,} rows <b>{share(self._flipped())}</b> put it on the "
-            f"other side of τ than its true share {p:.2f}; the expected |EOF| to the reference is <b>{gap:.2f}</b>. With rows "
-            f"without end and no smoothing it would be {limit:.0f}: that part is irreducible, the rest is the chance of "
-            "the sample.",
+            f"The group is the model's only feature. Of all samples of {n:,} rows <b>{share(self._flipped())}</b> put "
+            f"it on the other side of τ than its true share {p:.2f}; the expected |EOF| to the reference is "
+            f"<b>{gap:.2f}</b>. With rows without end and no smoothing it would be {limit:.0f}: that part is "
+            "irreducible, the rest is the chance of the sample.",
             f"The least mean squared error of this one encoding has m* = p(1 − p)/(p − prior)² = {best:,.1f}, whatever n. "
             + self._scheme_words(),
         ]

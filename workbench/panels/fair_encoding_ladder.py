@@ -87,16 +87,15 @@ class LadderViews(traitlets.HasTraits):
             kept = float(noise_attenuation(table, self.noise))
             words = (
                 f"Training rows are scattered by λ = {self.noise:g} (the same {len(frame)} dots score people later). A "
-                "linear model sees a "
-                f"blurred feature and keeps about v/(v + λ²) = <b>{100 * kept:.0f} %</b> of its weight."
+                f"linear model sees a blurred feature and keeps about v/(v + λ²) = <b>{100 * kept:.0f} %</b> of its "
+                "weight."
             )
         elif self.scheme == "smoothing":
             weight = [row["n"] / (row["n"] + self.m) for row in (large, small)]
             words = (
-                f"Each dot is mixed with {self.m:,.0f} rows of the prior. Its own rows count {100 * weight[0]:.0f} % for "
-                f"{large['category']} ({large['n']:,}), and {100 * weight[1]:.0f} % for {small['category']} "
-                f"({small['n']:,}): small "
-                "groups move first."
+                f"Each dot is mixed with {self.m:,.0f} rows of the prior. Its own rows count {100 * weight[0]:.0f} % "
+                f"for {large['category']} ({large['n']:,}), and {100 * weight[1]:.0f} % for {small['category']} "
+                f"({small['n']:,}): small groups move first."
             )
         elif self.scheme == "one-hot":
             words = "One-hot gives each category a column of its own: nothing is pooled, as with the shares drawn here."
@@ -146,10 +145,8 @@ class LadderViews(traitlets.HasTraits):
         same = "the same leaves" if groups[0] == groups[1] else "other leaves"
         plain, squeezed = float(np.ptp(table.means())), float(np.ptp(table.means(m)))
         return (
-            f"<p style='margin:2px 0;line-height:1.5'>Smoothing with m = {m:,.0f} squeezes the categories from a range of "
-            f"{plain:.3f} to "
-            f"{squeezed:.5f}; {moved}, and the tree makes <b>{same}</b>: it can cut between any two values. A linear "
-            "model has to grow its "
-            "weight to make up for the squeeze, and its L2 penalty forbids that. Without the penalty, or with a scaler after the "
-            "encoder, it undoes the smoothing.</p>"
+            f"<p style='margin:2px 0;line-height:1.5'>Smoothing with m = {m:,.0f} squeezes the categories from a range "
+            f"of {plain:.3f} to {squeezed:.5f}; {moved}, and the tree makes <b>{same}</b>: it can cut between any two "
+            "values. A linear model has to grow its weight to make up for the squeeze, and its L2 penalty forbids "
+            "that. Without the penalty, or with a scaler after the encoder, it undoes the smoothing.</p>"
         )

@@ -152,12 +152,11 @@ class MapViews(traitlets.HasTraits):
             worst = np.unravel_index(np.argmax(np.where(counted, sizes, -1)), sizes.shape)
             pale = np.where(defined, sizes, -1).max()
             words = (
-                f"{there.sum()} intersections occur; <b>{counted.sum()}</b> have at least {LEAST_POSITIVES} people with label 1. "
-                f"The greatest gap among these: <b>{shown.gaps[worst]:+.2f}</b> ({shown.rows[worst[0]]}, "
-                f"{shown.columns[worst[1]]}), mean "
-                f"{sizes[counted].mean():.2f}. Among all {defined.sum()} with a gap, however few, it is {pale:.2f}: with "
-                "one or two people a "
-                f"rate is 0 or 1. {(there & ~defined).sum()} have nobody with label 1, and no gap."
+                f"{there.sum()} intersections occur; <b>{counted.sum()}</b> have at least {LEAST_POSITIVES} people "
+                f"with label 1. The greatest gap among these: <b>{shown.gaps[worst]:+.2f}</b> ({shown.rows[worst[0]]}, "
+                f"{shown.columns[worst[1]]}), mean {sizes[counted].mean():.2f}. Among all {defined.sum()} with a gap, "
+                f"however few, it is {pale:.2f}: with one or two people a rate is 0 or 1. {(there & ~defined).sum()} "
+                "have nobody with label 1, and no gap."
             )
         if self._crossing().names[1] == EVERYBODY:
             words += " These people have one protected attribute: choose “COMPAS: ethnicity” or “Adult: race | country” for a map."

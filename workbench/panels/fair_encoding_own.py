@@ -25,10 +25,9 @@ FEW_VALUES = 40
 MOST_SHOWN = 15
 HELP = (
     f"{P}A CSV with a header line and one person a row: a column with the label, one or more protected columns, and "
-    "others to learn "
-    "from. Upload it, paste it, or give a path on the kernel's machine (an ACS PUMS person file, psam_p*.csv or its zip, "
-    "is known by its "
-    "name). Then say what the columns are. Nothing leaves that machine, and your file is only read.</p>"
+    "others to learn from. Upload it, paste it, or give a path on the kernel's machine (an ACS PUMS person file, "
+    "psam_p*.csv or its zip, is known by its name). Then say what the columns are. Nothing leaves that machine, and "
+    "your file is only read.</p>"
 )
 _ASKED = {"own_label", "own_positive", "own_above", "own_protected", "own_reference"}
 

@@ -133,12 +133,10 @@ class RelabelViews(traitlets.HasTraits):
             game = self._game()
             return (
                 f"<p style='margin:2px 0;line-height:1.5'>{self.split_k:,} of the {game.most:,} training rows of "
-                f"<b>{game.group}</b> get a new "
-                "name, chosen by a coin: the same people, so that every gap between the two names is chance (reducible). "
-                "Plain target "
-                "encoding forgets it as k grows. Smoothing pulls the new name to the prior, which may lie on the other "
-                "side of τ: then it "
-                "hurts a small group. Logistic regression, τ = 0.5.</p>"
+                f"<b>{game.group}</b> get a new name, chosen by a coin: the same people, so that every gap between the "
+                "two names is chance (reducible). Plain target encoding forgets it as k grows. Smoothing pulls the "
+                "new name to the prior, which may lie on the other side of τ: then it hurts a small group. Logistic "
+                "regression, τ = 0.5.</p>"
             )
         return ""
 

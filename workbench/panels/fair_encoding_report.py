@@ -119,8 +119,8 @@ def own_html(own: OwnPeople, name: str, sweeps: Mapping[str, pd.DataFrame]) -> s
     rate = 100 * float(data.label.mean())
     lines = [
         f"<b>{html.escape(name)}</b>: {len(data):,} people, of whom {rate:.1f} % have label 1, "
-        f"<i>{html.escape(str(data.label.name))}</i>. "
-        "Before you read on: who recorded that label, and would they have recorded it for everyone?"
+        f"<i>{html.escape(str(data.label.name))}</i>. Before you read on: who recorded that label, and would they have "
+        "recorded it for everyone?"
     ]
     lines += [f"Note: {html.escape(note)}." for note in own.notes]
     parts = ["".join(f"{P}{line}</p>" for line in lines)]
@@ -156,9 +156,8 @@ def _advice(points: pd.DataFrame) -> str:
     )
     name = near["scheme"] if np.isnan(near["strength"]) else f"{near['scheme']} {near['strength']:g}"
     return (
-        f"{worth}, and move the greatest gap from {blind['gap']:.2f} to {one_hot['gap']:.2f}. Within 0.01 of the best AUC "
-        "the least gap "
-        f"has <b>{name}</b>: AUC {near['auc']:.3f}, gap {near['gap']:.2f}."
+        f"{worth}, and move the greatest gap from {blind['gap']:.2f} to {one_hot['gap']:.2f}. Within 0.01 of the best "
+        f"AUC the least gap has <b>{name}</b>: AUC {near['auc']:.3f}, gap {near['gap']:.2f}."
     )
 
 

@@ -116,12 +116,11 @@ class ScoreViews(traitlets.HasTraits):
         interval = f" (95 %: {eof['low']:+.2f} to {eof['high']:+.2f})" if np.isfinite(eof["low"]) else ""
         said = f"{eof['value']:+.2f}{interval}" if np.isfinite(eof["value"]) else "not defined, nobody has label 1"
         return (
-            f"<p style='margin:2px 0;line-height:1.5'><b>{self.compared}</b> against {self.task.reference}: EOF = TPR − "
-            f"TPR {said}, AAO "
-            f"{odds:.2f}, W1 of the scores <b>{self._distance():.3f}</b>. Drag the line τ, or move its slider: EOF and "
-            "AAO move, W1 does not. "
-            "Where a noise of 0.5 or 1 makes decisions at 0.5 as blind as without the column, the scores still know the group: "
-            "select as many as have the label, and the gap is back.</p>"
+            f"<p style='margin:2px 0;line-height:1.5'><b>{self.compared}</b> against {self.task.reference}: EOF = TPR "
+            f"− TPR {said}, AAO {odds:.2f}, W1 of the scores <b>{self._distance():.3f}</b>. Drag the line τ, or move "
+            "its slider: EOF and AAO move, W1 does not. Where a noise of 0.5 or 1 makes decisions at 0.5 as blind as "
+            "without the column, the scores still know the group: select as many as have the label, and the gap is "
+            "back.</p>"
         )
 
     # 8 Convention
@@ -156,6 +155,6 @@ class ScoreViews(traitlets.HasTraits):
         )
         return (
             f"<p style='margin:2px 0;line-height:1.5'>All other views now use {on}. Sums over the groups, paper and "
-            f"published: {pairs}. "
-            "The same model, the same people: a number of one convention must not be set beside one of the other.</p>"
+            f"published: {pairs}. The same model, the same people: a number of one convention must not be set beside "
+            "one of the other.</p>"
         )
