@@ -9,8 +9,8 @@ Shen et al., "Structural Pruning via Latency-Saliency Knapsack", NeurIPS 2022 (a
 - :func:`solve_knapsack` chooses the most important that fit a budget, exactly.
 - :class:`HALPPruner` does so in steps while a network is trained, or at once (:meth:`HALPPruner.solve`), and gives a
   :class:`ChannelPlan`.
-- :func:`mask` sets what is not kept to zero, :func:`recalibrate_bn` renews the statistics, :func:`shrink` makes the network small, and
-  :func:`measure_latency` measures it.
+- :func:`mask` sets what is not kept to zero, :func:`recalibrate_bn` renews the statistics, :func:`shrink` makes the network
+  small, and :func:`measure_latency` measures it.
 
 A plan without training, on a simulated device:
 
@@ -18,7 +18,9 @@ A plan without training, on a simulated device:
 >>> from torch import nn
 >>> from workbench.pruning import *
 >>> _ = torch.manual_seed(0)
->>> network = nn.Sequential(nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 96, 3), nn.ReLU(), nn.Conv2d(96, 8, 1))
+>>> network = nn.Sequential(
+...     nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 96, 3), nn.ReLU(), nn.Conv2d(96, 8, 1)
+... )
 >>> graph = ChannelGraph.trace(network, torch.zeros(1, 3, 32, 32))
 >>> pruner = HALPPruner(network, graph, simulate_latency_table("titan_v"), batch=64, config=HALPConfig(refill=True))
 >>> scores = MagnitudeImportance(graph).scores(network)
