@@ -13,6 +13,7 @@ from workbench.encoders import (
     TargetEncoder,
     TrainingColumn,
     bias_terms,
+    encoding_distribution,
     expected_equal_opportunity,
     flip_probability,
     noise_attenuation,
@@ -133,6 +134,21 @@ def test_attenuation_at_its_ends():
 
 
 @pytest.mark.parametrize(
+    "p, n, m, prior", [(0.58, 10, 0, 0.43), (0.58, 200, 100, 0.43), (0.05, 3, 7, 0.9), (0.0, 5, 1, 0.5)]
+)
+def test_the_distribution_of_an_encoding_has_the_moments_and_the_tail_of_the_closed_forms(p, n, m, prior):
+    values, probabilities = encoding_distribution(p, n, m, prior, least=0)
+    assert probabilities.sum() == pytest.approx(1)
+    mean = (values * probabilities).sum()
+    terms = bias_terms(p, n, prior, np.inf, m, prior)  # the reference is at the prior, without variance
+    assert (mean - prior) ** 2 == pytest.approx(float(terms.irreducible), abs=1e-12)
+    assert ((values - mean) ** 2 * probabilities).sum() == pytest.approx(float(terms.reducible), abs=1e-12)
+    above = probabilities[values > 0.5 + 1e-9].sum()
+    assert above == pytest.approx(float(positive_probability(p, n, m, prior)), abs=1e-9)
+    assert len(encoding_distribution(p, n, m, prior, least=1e-3)[0]) <= len(values)
+
+
+@pytest.mark.parametrize(
     "call, message",
     [
         (lambda: positive_probability(1.2, 10), "p must be between 0 and 1, got 1.2"),
@@ -142,6 +158,8 @@ def test_attenuation_at_its_ends():
         (lambda: bias_terms(0.5, 5, -0.1, 5), "p_ref must be between 0 and 1, got -0.1"),
         (lambda: bias_terms(0.5, 5, 0.1, 0), "n_ref must be at least 1 row, got 0"),
         (lambda: bias_terms(0.5, 5, 0.1, 5, prior=np.nan), "prior must be between 0 and 1, got nan"),
+        (lambda: encoding_distribution(0.5, 0), "n must be a whole number of at least 1, got 0"),
+        (lambda: encoding_distribution(0.5, 5, np.inf), "smoothing must be finite and at least 0, got inf"),
         (lambda: optimal_smoothing(0.5, 2), "prior must be between 0 and 1, got 2"),
     ],
 )

@@ -65,6 +65,48 @@ def test_groups_are_compared_with_the_reference():
         assert row["value"] == pytest.approx(wasserstein_distance(score[chosen], score[group == "b"]))
 
 
+def test_chance_bounds_nineteen_of_twenty_groups_that_do_not_differ_and_none_that_does():
+    rng = np.random.default_rng(1)
+    group = np.repeat([f"g{index}" for index in range(60)] + ["shifted", "all"], [25] * 60 + [25, 400])
+    score = rng.normal(size=len(group)) + (group == "shifted")
+    frame = strong_parity(score, group, "all", draws=200).set_index("group")
+    same = frame.drop(index="shifted")
+    assert 0.85 <= (same["value"] < same["chance"]).mean() <= 1
+    assert frame.loc["shifted", "value"] > 1.5 * frame.loc["shifted", "chance"]
+    assert frame.loc["shifted", "low"] < frame.loc["shifted", "value"] < frame.loc["shifted", "high"]
+
+
+def test_bounds_of_a_distance_are_closed_form_where_all_scores_of_a_group_are_one():
+    frame = strong_parity([0.2] * 5 + [0.7] * 9, ["a"] * 5 + ["b"] * 9, "b", draws=50)
+    assert frame[["value", "low", "high"]].to_numpy() == pytest.approx(0.5)
+    assert frame["chance"].iloc[0] < 0.5
+
+
+def test_draws_repeat_with_a_seed_and_narrow_with_more_rows():
+    rng = np.random.default_rng(0)
+    widths = []
+    for rows in (40, 1000):
+        score, group = rng.random(2 * rows), np.repeat(["a", "b"], rows)
+        frames = [strong_parity(score, group, "a", draws=100, seed=seed) for seed in (3, 3, 4)]
+        pd.testing.assert_frame_equal(*frames[:2])
+        assert frames[2]["high"].iloc[0] != frames[0]["high"].iloc[0]
+        widths.append(frames[0]["high"].iloc[0] - frames[0]["low"].iloc[0])
+    assert widths[1] < 0.5 * widths[0]
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"draws": -1}, "draws must be a whole number of at least 0, got -1"),
+        ({"draws": 1.5}, "draws must be a whole number of at least 0, got 1.5"),
+        ({"draws": 9, "confidence": 95}, "confidence must be between 0 and 1, got 95"),
+    ],
+)
+def test_wrong_draws_are_named(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        strong_parity([0.1, 0.2], ["a", "b"], "a", **wrong)
+
+
 @settings(max_examples=40)
 @given(
     rows=st.lists(

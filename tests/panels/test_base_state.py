@@ -397,3 +397,55 @@ def test_report_of_the_time_of_a_redraw(record_property):
     milliseconds = (time.perf_counter() - started) * 10
     record_property("slider_redraw_ms", milliseconds)
     print(f"a slider's redraw takes {milliseconds:.1f} ms")
+
+
+class Stepping(Panel):
+    """A slider over a few strengths, and a list of several."""
+
+    strength = traitlets.Float(100.0)
+    chosen = traitlets.Tuple(("race", "sex"))
+
+    def build(self):
+        self.steps("strength", {"0": 0.0, "100": 100.0, "10 k": 1e4}, "Strength", "rows")
+        self.several("chosen", ["race", "sex", "age"], "Columns")
+
+
+def test_steps_hold_given_values_alone():
+    panel = Stepping()
+    panel.controls["strength"].index = 2
+    assert panel.strength == 1e4
+    panel.strength = 0.0
+    assert panel.controls["strength"].label == "0"
+    with pytest.raises(ValueError, match=re.escape("strength must be one of 0.0, 100.0, 10000.0, got 50.0")):
+        panel.strength = 50.0
+    assert panel.controls["strength"].value == 0.0
+
+
+def test_members_of_a_list_can_change_and_those_that_are_gone_are_dropped():
+    panel = Stepping()
+    panel.set_members("chosen", ["sex", "country"])
+    assert panel.chosen == panel.controls["chosen"].value == ("sex",)
+    panel.chosen = ("country", "sex")
+    with pytest.raises(ValueError, match="chosen must be one of 'sex', 'country', got 'race'"):
+        panel.chosen = ("race",)
+    panel.set_members("chosen", [])
+    assert panel.chosen == ()
+
+
+def test_a_trait_that_is_no_state_is_redrawn_but_neither_remembered_nor_reset():
+    class Asking(Stepping):
+        answer = traitlets.Unicode("").tag(state=False)
+
+        def build(self):
+            super().build()
+            self.redraws = []
+
+        def redraw(self, changed):
+            self.redraws.append(changed)
+
+    panel = Asking(key="asking")
+    panel.answer = "yes"
+    assert panel.redraws[-1] == {"answer"}
+    panel.reset()
+    assert panel.answer == "yes"
+    assert Asking(key="asking").answer == ""

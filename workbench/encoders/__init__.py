@@ -6,6 +6,7 @@ Mougan et al., "Fairness Implications of Encoding Protected Categorical Attribut
 from workbench.encoders.bias import (
     BiasTerms,
     bias_terms,
+    encoding_distribution,
     expected_equal_opportunity,
     flip_probability,
     noise_attenuation,
@@ -34,6 +35,7 @@ __all__ = [
     "bias_terms",
     "cross_columns",
     "difference_interval",
+    "encoding_distribution",
     "encodings",
     "expected_equal_opportunity",
     "flip_probability",

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc
+from scipy.stats import binom
 
 from workbench.encoders.category_table import CategoryTable
-from workbench.encoders.validation import Floats, check_share, check_strength
+from workbench.encoders.validation import Floats, check_share, check_strength, check_whole
 
 TIE = 1e-9
 """Relative distance at which an encoding and the threshold count as equal: a decision must not hang on rounding."""
@@ -120,6 +121,33 @@ def expected_equal_opportunity(
         positive_probability(share, rows, smoothing, prior, threshold) for share, rows in ((p, n), (p_ref, n_ref))
     )
     return of_group + of_ref - 2 * of_group * of_ref
+
+
+def encoding_distribution(
+    p: float, n: int, smoothing: float = 0.0, prior: float = 0.5, least: float = 1e-7
+) -> tuple[Floats, Floats]:
+    """Return what the group may be encoded to, sample by sample, and with which probability.
+
+    Args:
+        p: P(y = 1) in the group.
+        n: rows of the group.
+        smoothing: ``m``, finite.
+        prior: P(y = 1) overall.
+        least: probability below which a value is left out.
+
+    Returns:
+        Values (k,) in ascending order, and their probabilities (k,).
+
+    >>> values, probabilities = encoding_distribution(0.5, 2, smoothing=2, prior=0.25)
+    >>> values, probabilities
+    (array([0.125, 0.375, 0.625]), array([0.25, 0.5 , 0.25]))
+    """
+    n = check_whole(n, "n", 1)
+    m, p, prior = float(check_strength(smoothing, "smoothing")), check_share(p, "p"), check_share(prior, "prior")
+    positives = np.arange(n + 1)
+    probabilities = binom.pmf(positives, n, p)
+    kept = probabilities >= least
+    return (positives[kept] + m * prior) / (n + m), probabilities[kept]
 
 
 def optimal_smoothing(p: ArrayLike, prior: ArrayLike) -> Floats:

@@ -13,23 +13,40 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from workbench.encoders.categories import Codes
-from workbench.encoders.validation import Floats, check_groups, check_scores, check_target, listed
+from workbench.encoders.validation import (
+    Floats,
+    check_confidence,
+    check_groups,
+    check_scores,
+    check_target,
+    check_whole,
+    listed,
+)
 
 
-def strong_parity(score: ArrayLike, group: ArrayLike, reference: Any) -> pd.DataFrame:
+def strong_parity(
+    score: ArrayLike, group: ArrayLike, reference: Any, *, draws: int = 0, confidence: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
     """Return the Wasserstein-1 distance of each group's scores to those of a reference group.
 
     Args:
         score: (n,) numbers; the distances have their unit.
         group: (n,) group of each row; missing values are a group, written ``(missing)``.
         reference: the group that the others are compared with.
+        draws: how often rows are drawn anew for the interval and for what chance does; 0 for neither.
+        confidence: level of both.
+        seed: of the draws.
 
     Returns:
         Like the frame of :func:`workbench.encoders.gaps`: ``metric``, ``group``, ``value``, ``n``, ``reference``.  Small groups of
-        the same distribution as the reference are not at zero: chance alone sets samples apart.
+        the same distribution as the reference are not at zero: chance alone sets samples apart.  So with ``draws`` there are
+        ``low`` and ``high``, the percentile interval of the bootstrap over the rows of both groups, which inherits that bias, and
+        ``chance``, which the distance stays below with probability ``confidence`` when the names of the two groups are shuffled:
+        a value above it is no accident of the sample.
 
     Raises:
-        ValueError: the reference is not among the groups, lengths differ, or a score is not finite.
+        ValueError: the reference is not among the groups, lengths differ, a score is not finite, ``draws`` is negative, or
+            ``confidence`` is not between 0 and 1.
 
     >>> strong_parity([0.1, 0.3, 0.5, 0.9], ["a", "a", "b", "b"], "a")
               metric group  value  n reference
@@ -49,7 +66,23 @@ def strong_parity(score: ArrayLike, group: ArrayLike, reference: Any) -> pd.Data
             "reference": reference,
         }
     )
+    if check_whole(draws, "draws", 0):
+        tail = 50 * (1 - check_confidence(confidence))
+        rng, samples = np.random.default_rng(seed), [scores[codes == code] for code in range(len(categories))]
+        drawn = [_drawn_distances(sample, samples[position], int(draws), rng) for sample in samples]
+        frame[["low", "high"]] = [np.percentile(again, [tail, 100 - tail]) for again, _ in drawn]
+        frame["chance"] = [np.percentile(shuffled, 100 * confidence) for _, shuffled in drawn]
     return frame.drop(index=position).reset_index(drop=True)
+
+
+def _drawn_distances(first: Floats, second: Floats, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return distances (draws,) of samples drawn anew with replacement, and of samples whose rows were shuffled among them."""
+    both, found = np.concatenate([first, second]), np.empty((2, draws))
+    for draw in range(draws):
+        found[0, draw] = _distance(*(np.sort(rng.choice(sample, len(sample))) for sample in (first, second)))
+        rng.shuffle(both)
+        found[1, draw] = _distance(np.sort(both[: len(first)]), np.sort(both[len(first) :]))
+    return found[0], found[1]
 
 
 def parity_values(scores: Floats, codes: Codes, groups: int, reference: int) -> Floats:

@@ -128,7 +128,7 @@ def sweep(
     _check_models(models, distinct)
     if not len(encodings):
         raise ValueError("encodings is empty; expected at least one")
-    train_rows, test_rows = (_distinct_rows(frame, extra) for frame, extra in ((X, target), (X_test, None)))
+    train_rows, test_rows = (distinct_rows(frame, extra) for frame, extra in ((X, target), (X_test, None)))
     runs, total = [], len(models) * len(encodings)
     for encoding in encodings:
         encoder = clone(encoding.encoder)
@@ -136,7 +136,7 @@ def sweep(
         test = encoder.transform(X_test)
         if isinstance(encoder, DropColumns):
             _warn_of_recoding(test, card)
-        few = distinct and _treats_equal_rows_alike(encoder)
+        few = distinct and treats_equal_rows_alike(encoder)
         for name, model in models.items():
             if cancel is not None:
                 cancel.raise_if_cancelled()
@@ -168,16 +168,31 @@ def _check_models(models: Mapping[str, BaseEstimator], distinct: bool) -> None:
             raise TypeError(f"model {name!r} takes no sample_weight; expected one that does where distinct=True")
 
 
-def _treats_equal_rows_alike(encoder: TransformerMixin) -> bool:
-    """Whether training rows that agree in every column and in the target have the same encoding."""
+def treats_equal_rows_alike(encoder: TransformerMixin) -> bool:
+    """Return whether training rows that agree in every column and in the target have the same encoding.
+
+    >>> treats_equal_rows_alike(TargetEncoder(smoothing=10)), treats_equal_rows_alike(TargetEncoder(noise=0.3))
+    (True, False)
+    """
     if isinstance(encoder, TargetEncoder):
         return not encoder.noise and encoder.scheme in ("mean", "loo")
     return isinstance(encoder, (DropColumns, OneHotEncoder))
 
 
-def _distinct_rows(frame: pd.DataFrame, target: np.ndarray | None) -> tuple[Codes, Codes, Codes]:
-    """Return the positions of the first of each distinct row (u,), which of them each row equals (n,), and how many do (u,)."""
-    cells = np.zeros(len(frame), np.intp) if target is None else target.astype(np.intp)
+def distinct_rows(frame: pd.DataFrame, target: ArrayLike | None = None) -> tuple[Codes, Codes, Codes]:
+    """Find rows that agree in every column, and in the target where there is one.
+
+    Args:
+        frame: (n, d) rows.
+        target: (n,) zeros and ones.
+
+    Returns:
+        The position of the first of each distinct row (u,), which of them each row equals (n,), and how many rows equal it (u,).
+
+    >>> distinct_rows(pd.DataFrame({"race": ["b", "a", "b"], "age": [30, 40, 30]}))
+    (array([1, 0]), array([1, 0, 1]), array([1, 2]))
+    """
+    cells = np.zeros(len(frame), np.intp) if target is None else np.asarray(target).astype(np.intp)
     for position in range(frame.shape[1]):
         categories, codes = Categories.of(frame.iloc[:, position], f"column {position}")
         cells = np.unique(cells * len(categories) + codes, return_inverse=True)[1]

@@ -15,6 +15,7 @@ from workbench.experiments import (
     fair_encoding,
     fair_encoding_bias,
     fair_encoding_measure,
+    fair_encoding_scores,
     how_much_data,
     learning_curves,
     optimal_collection,
@@ -133,6 +134,11 @@ def _fair_encoding_relabel(progress: Progress) -> tuple[pd.DataFrame, object]:
     return fair_encoding_bias.measure_relabel(config, progress), config
 
 
+def _fair_encoding_scores(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = fair_encoding.FULL
+    return fair_encoding_scores.measure_scores(config, progress), config
+
+
 def _fair_encoding(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = fair_encoding.FULL
     stored = {"sweep": load_results("fair_encoding_sweep"), "relabelled": load_results("fair_encoding_relabel")}
@@ -156,6 +162,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "targeted_selection_real": _selection_real,
     "fair_encoding_sweep": _fair_encoding_sweep,
     "fair_encoding_relabel": _fair_encoding_relabel,
+    "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
 }
 """In the order in which they are measured: later tables read earlier ones."""

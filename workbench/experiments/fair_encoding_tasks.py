@@ -60,8 +60,9 @@ class EncodingTask:
         """Return the positions of training and test rows: half each, stratified by group and label as far as two rows allow."""
         strata = pd.Series(self.group).astype(str) + pd.Series(self.label).astype(str)
         rare = strata.map(strata.value_counts()) < 2
+        shared = "rare" if rare.sum() != 1 else strata.mode()[0]  # one row by itself cannot be a stratum either
         return train_test_split(
-            np.arange(len(strata)), test_size=0.5, stratify=strata.where(~rare, "rare"), random_state=seed
+            np.arange(len(strata)), test_size=0.5, stratify=strata.where(~rare, shared), random_state=seed
         )
 
     def others(self) -> Pipeline:

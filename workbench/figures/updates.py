@@ -50,6 +50,4 @@ def _equal(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(_equal(first[name], second[name]) for name in first)
     if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
         return len(first) == len(second) and all(_equal(a, b) for a, b in zip(first, second, strict=True))
-    if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(_equal(first[name], second[name]) for name in first)
     return bool(first == second)

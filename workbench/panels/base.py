@@ -28,7 +28,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
     """A set of controls over figures; its state is its traits, which code reads and sets like ordinary attributes.
 
     A subclass declares its state as traits, makes controls and figures in :meth:`build`, and updates the figures in
-    :meth:`redraw`.  A trait tagged ``state=False`` is neither remembered nor reset.
+    :meth:`redraw`.  A trait tagged ``state=False`` is redrawn, but neither remembered nor reset.
 
     Args:
         key: a name under which the kernel remembers the state, so that it survives when the notebook's cell runs again.
@@ -85,7 +85,7 @@ class Panel(Controls, Uploads, Work, Exports, State):
         self.update(**initial)
         self._defaults = {name: getattr(self, name) for name in self._names}
         self._restore(initial)
-        self.observe(self._trait_changed, names=self._names)
+        self.observe(self._trait_changed, names=self.trait_names())
         self.widget = self._assemble()
         self._changed.update(self._names)
         self._holding = 0

@@ -155,6 +155,22 @@ class Controls:
         check = pair_check(min, max, unit) if pair else number_check(min, max, unit)
         return self._link_control(name, control, check, place, convert=round if whole else None)
 
+    def steps(
+        self,
+        name: str,
+        values: Iterable[Any] | Mapping[str, Any],
+        description: str = "",
+        unit: str = "",
+        *,
+        tooltip: str = "",
+        place: bool = True,
+    ) -> widgets.SelectionSlider:
+        """Add a slider over given values, or over a mapping from label to value, in their order."""
+        pairs = _pairs(values)
+        layout = widgets.Layout(flex="1 1 280px", max_width="420px", width="auto")
+        control = widgets.SelectionSlider(options=pairs, **self._words(name, description, unit, tooltip), layout=layout)
+        return self._link_control(name, control, choice_check([value for _, value in pairs]), place)
+
     def number(
         self,
         name: str,
@@ -286,6 +302,18 @@ class Controls:
             self.controls[name].options = pairs
             setattr(self, name, value)
             self.controls[name].value = value
+
+    def set_members(self, name: str, options: Iterable[Any] | Mapping[str, Any]) -> None:
+        """Change the options of a list of several values; values that are gone are no longer chosen."""
+        pairs = _pairs(options)
+        values = [value for _, value in pairs]
+        self.checks[name] = subset_check(values)
+        with self.hold(), self.syncing(name):
+            kept = tuple(value for value in getattr(self, name) if value in values)
+            self.controls[name].options = pairs
+            self.controls[name].rows = min(5, max(len(pairs), 1))
+            setattr(self, name, kept)
+            self.controls[name].value = kept
 
     def _words(self, name: str, description: str, unit: str, tooltip: str) -> dict[str, Any]:
         label = _with_unit(description or name.replace("_", " ").capitalize(), unit)

@@ -93,7 +93,8 @@ class State(traitlets.HasTraits):
 
     def _trait_changed(self, change: dict[str, Any]) -> None:
         self._changed.add(change["name"])
-        self._memory.values[change["name"]] = change["new"]
+        if change["name"] in self._names:
+            self._memory.values[change["name"]] = change["new"]
         if not self._holding:
             self._flush()
 
