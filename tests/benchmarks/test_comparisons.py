@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from workbench.estimators import plan
 from workbench.experiments.optimal_collection import OptimalCollectionConfig
+from workbench.experiments.results import load_results
 from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
 from . import fair_encoding, targeted_selection
 from . import optimal_collection as subject
+from .__main__ import with_other_areas
 from .side_by_side import BenchmarkConfig, Comparison
 
 TINY = BenchmarkConfig(repeats=1, resamples=30)
@@ -36,6 +39,17 @@ def test_comparison_makes_a_row(compare):
     assert row["ours_seconds"] > 0
     assert row["agreement"]
     assert set(row) == set(Comparison("", "", "", "", subject.Timing(*[0.0] * 5), "").row())
+
+
+def test_areas_that_are_not_measured_keep_their_rows_and_their_place():
+    areas = ["how_much_data", "optimal_collection", "fair_encoding"]
+    measured = pd.DataFrame({"area": ["optimal_collection"], "ratio": [0.5]})
+    stored = load_results("benchmarks")
+    table = with_other_areas(measured, areas)
+    kept = stored[stored["area"].isin(["how_much_data", "fair_encoding"])]
+    assert len(table) == len(kept) + 1
+    assert table["area"].map(areas.index).is_monotonic_increasing
+    assert table.loc[table["area"] == "optimal_collection", "ratio"].tolist() == [0.5]
 
 
 def test_matching_makes_rows_and_agrees_with_its_peers(tmp_path):

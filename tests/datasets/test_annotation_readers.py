@@ -277,3 +277,19 @@ def test_voc_folders_without_files_are_named(tmp_path):
         read_voc(tmp_path)
     _pictures(tmp_path, ["a.png"])
     assert read_voc(tmp_path)[0].size is None
+
+
+def test_voc_tells_which_objects_are_difficult_and_which_images_are_in_a_split(tmp_path):
+    _written_as_voc(tmp_path, tmp_path / "Annotations", tmp_path / "JPEGImages")
+    path = tmp_path / "Annotations" / "a.xml"
+    path.write_text(path.read_text().replace("</name><bndbox>", "</name><difficult>1</difficult><bndbox>", 1))
+    assert [one.difficult for one in read_voc(tmp_path)[0].load().annotations] == [True, False]
+    listing = tmp_path / "ImageSets" / "Main" / "trainval.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("c\na\n")
+    assert [entry.id for entry in read_voc(tmp_path, "trainval")] == ["c.png", "a.png"]
+    with pytest.raises(FileNotFoundError, match=r"no list of the split 'test' at .*test.txt"):
+        read_voc(tmp_path, "test")
+    listing.write_text("a\nz\n")
+    with pytest.raises(FileNotFoundError, match=r"trainval.txt names z, but there is no .*z.xml"):
+        read_voc(tmp_path, "trainval")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from workbench.models.mobilenet_v1 import MobileNetV1
+from workbench.models.ssd import small_ssd, ssd512_resnet50
 from workbench.pruning import ChannelGraph, ChannelPlan, Masks, mask, shrink
 
 from .networks import Branches, difference, graph_of, random_plan, settled, small_resnet
@@ -33,7 +35,10 @@ NETWORKS = {
     "resnet18": torchvision.models.resnet18,
     "resnet50": torchvision.models.resnet50,
     "vgg16_bn": vgg16_bn,
+    "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": torchvision.models.mobilenet_v2,
+    "ssd512_resnet50": ssd512_resnet50,
+    "small_ssd": small_ssd,
 }
 
 

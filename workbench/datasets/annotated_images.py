@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +25,7 @@ class Annotation:
         box: x0, y0, x1, y1 in pixels from the upper left corner, half-open.
         visible: share of the object that shows, 0 to 1; 1 where the source does not say.
         style: how it is drawn, in generated scenes; otherwise empty.
+        difficult: whether VOC leaves it out of account, found or not.
 
     Raises:
         ValueError: the box is empty or not finite, or ``visible`` lies outside 0 to 1.
@@ -38,6 +39,7 @@ class Annotation:
     box: Box
     visible: float = 1.0
     style: str = ""
+    difficult: bool = False
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.box).all():
@@ -156,4 +158,4 @@ def clipped(annotations: Iterable[Annotation], width: int, height: int, name: st
                 height,
             )
         else:
-            yield one if box == one.box else Annotation(one.category, box, one.visible, one.style)
+            yield one if box == one.box else replace(one, box=box)

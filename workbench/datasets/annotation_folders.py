@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -51,7 +52,7 @@ def read_kitti(folder: str | os.PathLike[str]) -> list[ImageEntry]:
     return checked_entries(entries, images, images)
 
 
-def read_voc(folder: str | os.PathLike[str]) -> list[ImageEntry]:
+def read_voc(folder: str | os.PathLike[str], split: str | None = None) -> list[ImageEntry]:
     """Return the images of a Pascal VOC folder, with the boxes of each; no image is opened yet.
 
     VOC counts pixels from 1 and its boxes include their last pixel, so x0 = xmin - 1 and x1 = xmax. Boxes of body parts are
@@ -60,18 +61,32 @@ def read_voc(folder: str | os.PathLike[str]) -> list[ImageEntry]:
 
     Args:
         folder: with ``Annotations/*.xml`` and ``JPEGImages``, such as ``VOC2007``; or one that holds both side by side.
+        split: only the images that ``ImageSets/Main/<split>.txt`` names, such as ``"trainval"`` or ``"test"``.
 
     Raises:
-        FileNotFoundError: a folder is missing, there is no XML file, or none of the images that they name.
+        FileNotFoundError: a folder is missing, there is no XML file, no such split, or none of the images that they name.
         ValueError: a file is no such XML; the message names the file, the object and the field.
     """
     folder = existing_folder(folder)
     notes = folder / "Annotations" if (folder / "Annotations").is_dir() else folder
     images = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else folder
-    paths = sorted(notes.glob("*.xml"))
+    paths = sorted(notes.glob("*.xml")) if split is None else _split_paths(folder, split, notes)
     if not paths:
         raise FileNotFoundError(f"{notes} holds no .xml file of annotations")
     return checked_entries([_voc_entry(path, images) for path in paths], images, notes)
+
+
+def _split_paths(folder: Path, split: str, notes: Path) -> list[Path]:
+    listing = folder / "ImageSets" / "Main" / f"{split}.txt"
+    if not listing.is_file():
+        raise FileNotFoundError(f"no list of the split {split!r} at {listing}")
+    paths = [
+        notes / f"{line.split()[0]}.xml" for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{listing} names {path.stem}, but there is no {path}")
+    return paths
 
 
 def _images_in(folder: Path, recursive: bool = False) -> list[Path]:
@@ -117,7 +132,9 @@ def _voc_entry(path: Path, images: Path) -> ImageEntry:
         xmin, ymin, xmax, ymax = (
             _number(_text(element, f"bndbox/{edge}", where), edge, where) for edge in ("xmin", "ymin", "xmax", "ymax")
         )
-        found.append(annotation(_text(element, "name", where), (xmin - 1, ymin - 1, xmax, ymax), where))
+        box = annotation(_text(element, "name", where), (xmin - 1, ymin - 1, xmax, ymax), where)
+        difficult = (element.findtext("difficult") or "0").strip() == "1"
+        found.append(replace(box, difficult=difficult) if box else None)
     size = None
     if root.find("size") is not None:
         width, height = (

@@ -1,5 +1,6 @@
 """The metrics that the benchmarks of each field report."""
 
+from workbench.metrics.detection import BoxSet, intersection_over_union, voc_average_precision
 from workbench.metrics.retrieval import average_precision, lift, precision_at, recall_at
 from workbench.metrics.robustness import (
     ALEXNET_ERROR,
@@ -13,9 +14,11 @@ from workbench.metrics.robustness import (
 
 __all__ = [
     "ALEXNET_ERROR",
+    "BoxSet",
     "average_precision",
     "confusion_matrix",
     "corruption_errors",
+    "intersection_over_union",
     "lift",
     "mean_corruption_error",
     "mean_iou",
@@ -23,4 +26,5 @@ __all__ = [
     "recall_at",
     "retention",
     "subset_accuracy",
+    "voc_average_precision",
 ]

@@ -131,7 +131,7 @@ class LabViews(traitlets.HasTraits):
                 for words, (own, reference, smoothing) in settings.items()
             },
         )
-        return lab_figure(lab, f"n = {n:,}, m = {m:,.0f}: {share(lab.flipped)} of samples flip the prediction")
+        return lab_figure(lab, f"n = {n:,}, m = {m:,.0f}: {share(lab.flipped)} of samples flip")
 
     def _lab_words(self) -> str:
         p, n, m, prior, tau = self.lab_p, self.lab_n, self.m, self.lab_prior, self.threshold

@@ -11,6 +11,7 @@ Shen et al., "Structural Pruning via Latency-Saliency Knapsack", NeurIPS 2022 (a
   :class:`ChannelPlan`.
 - :func:`mask` sets what is not kept to zero, :func:`recalibrate_bn` renews the statistics, :func:`shrink` makes the network
   small, and :func:`measure_latency` measures it.
+- :func:`load_published_run`, :func:`trace_published` and :func:`load_pruned` read what the authors published.
 
 A plan without training, on a simulated device:
 
@@ -46,6 +47,14 @@ from workbench.pruning.masking import Masks, mask
 from workbench.pruning.measure_convolutions import OnnxRuntimeTimer, TorchTimer
 from workbench.pruning.network_latency import measure_latency
 from workbench.pruning.pruner import HALPConfig, HALPPruner
+from workbench.pruning.published import PublishedRun, load_pruned, load_published_run, trace_published
+from workbench.pruning.published_files import (
+    PublishedLayer,
+    load_group_masks,
+    load_layer_config,
+    load_layer_numbers,
+    save_group_masks,
+)
 from workbench.pruning.published_knapsack import solve_knapsack_published
 from workbench.pruning.recalibration import recalibrate_bn
 from workbench.pruning.schedule import exponential_schedule
@@ -72,6 +81,8 @@ __all__ = [
     "Masks",
     "OnnxRuntimeTimer",
     "Plan",
+    "PublishedLayer",
+    "PublishedRun",
     "RandomImportance",
     "SimulatedPlatform",
     "TaylorImportance",
@@ -81,10 +92,16 @@ __all__ = [
     "exponential_schedule",
     "knapsack_items",
     "latency_group_sizes",
+    "load_group_masks",
     "load_latency_table",
+    "load_layer_config",
+    "load_layer_numbers",
+    "load_pruned",
+    "load_published_run",
     "mask",
     "measure_latency",
     "recalibrate_bn",
+    "save_group_masks",
     "save_latency_table",
     "save_specs",
     "shrink",
@@ -95,4 +112,5 @@ __all__ = [
     "solve_knapsack_published",
     "step_size",
     "titan_v_table",
+    "trace_published",
 ]
