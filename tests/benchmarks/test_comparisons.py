@@ -13,7 +13,7 @@ from workbench.experiments.optimal_collection import OptimalCollectionConfig
 from workbench.experiments.results import load_results
 from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
-from . import fair_encoding, latency_pruning, targeted_selection
+from . import fair_encoding, latency_pruning, robust_transformers, targeted_selection
 from . import optimal_collection as subject
 from .__main__ import with_other_areas
 from .side_by_side import BenchmarkConfig, Comparison
@@ -36,6 +36,9 @@ TINY = BenchmarkConfig(repeats=1, resamples=30)
         lambda: fair_encoding.rates_of_groups(300, 5, TINY),
         lambda: fair_encoding.distance_of_scores(300, 200, TINY),
         lambda: fair_encoding.sweep_with_models(1_000, TINY, np.array([0.0, 10.0])),
+        lambda: robust_transformers.whole_benchmark(10),
+        lambda: robust_transformers.spectra(TINY, side=64),
+        lambda: robust_transformers.slider(1),
     ],
 )
 def test_comparison_makes_a_row(compare):

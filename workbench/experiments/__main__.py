@@ -19,6 +19,9 @@ from workbench.experiments import (
     how_much_data,
     learning_curves,
     optimal_collection,
+    robust_transformers,
+    robust_transformers_lab,
+    robust_transformers_measure,
     scale_measurement,
     selection_pairs,
     targeted_selection,
@@ -145,6 +148,23 @@ def _fair_encoding(progress: Progress) -> tuple[pd.DataFrame, object]:
     return fair_encoding.run(config, progress, **stored), config
 
 
+def _robust_errors(progress: Progress) -> tuple[pd.DataFrame, object]:
+    """Train and measure the networks; grouping, gates and the weights that ship are theirs, and are written beside the errors."""
+    config = robust_transformers.FULL
+    measured = robust_transformers_measure.measure(config, progress)
+    for name in robust_transformers_lab.SHIPPED:
+        robust_transformers_lab.ship_network(name)
+    for name in ("grouping", "gates"):
+        save_results(f"robust_transformers_{name}", measured[name], config)
+    return measured["errors"], config
+
+
+def _robust_transformers(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = robust_transformers.FULL
+    stored = {name: load_results(f"robust_transformers_{name}") for name in ("errors", "grouping", "gates")}
+    return robust_transformers.run(config, progress, measured=stored), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -164,6 +184,8 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "fair_encoding_relabel": _fair_encoding_relabel,
     "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
+    "robust_transformers_errors": _robust_errors,
+    "robust_transformers": _robust_transformers,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 

@@ -1,5 +1,6 @@
 """The metrics that the benchmarks of each field report."""
 
+from workbench.metrics.coco import InstanceSet, coco_scores, corloc
 from workbench.metrics.detection import BoxSet, intersection_over_union, voc_average_precision
 from workbench.metrics.retrieval import average_precision, lift, precision_at, recall_at
 from workbench.metrics.robustness import (
@@ -15,8 +16,11 @@ from workbench.metrics.robustness import (
 __all__ = [
     "ALEXNET_ERROR",
     "BoxSet",
+    "InstanceSet",
     "average_precision",
+    "coco_scores",
     "confusion_matrix",
+    "corloc",
     "corruption_errors",
     "intersection_over_union",
     "lift",
