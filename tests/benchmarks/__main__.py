@@ -18,10 +18,17 @@ from threadpoolctl import threadpool_limits
 
 from workbench.experiments.results import load_results, save_results
 
-from . import fair_encoding, how_much_data, optimal_collection, robust_transformers, targeted_selection
+from . import (
+    fair_encoding,
+    how_much_data,
+    latency_pruning,
+    optimal_collection,
+    robust_transformers,
+    targeted_selection,
+)
 from .side_by_side import BenchmarkConfig
 
-SUBJECTS = (how_much_data, optimal_collection, targeted_selection, fair_encoding, robust_transformers)
+SUBJECTS = (how_much_data, optimal_collection, targeted_selection, fair_encoding, robust_transformers, latency_pruning)
 PEERS = Path(__file__).with_name("peers.txt")
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torchvision
 
 from workbench.estimators import plan
 from workbench.experiments.optimal_collection import OptimalCollectionConfig
 from workbench.experiments.results import load_results
 from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
-from . import fair_encoding, robust_transformers, targeted_selection
+from . import fair_encoding, latency_pruning, robust_transformers, targeted_selection
 from . import optimal_collection as subject
 from .__main__ import with_other_areas
 from .side_by_side import BenchmarkConfig, Comparison
@@ -27,6 +28,9 @@ TINY = BenchmarkConfig(repeats=1, resamples=30)
         lambda: subject.closed_form(TINY),
         lambda: next(subject.slider_answers(TINY)),
         lambda: subject.table_1(OptimalCollectionConfig(tasks=("VOC",), rounds=(1,), n_boot=20, seeds=(0,), every=5)),
+        lambda: latency_pruning.synthetic(range(1), TINY, items=120),
+        lambda: latency_pruning.slider(TINY),
+        lambda: latency_pruning.gathering(2, 32, TINY),
         lambda: fair_encoding.smoothing_sweep(300, 5, TINY),
         lambda: fair_encoding.encoded_rows(300, 5, TINY),
         lambda: fair_encoding.rates_of_groups(300, 5, TINY),
@@ -82,3 +86,14 @@ def test_descent_in_torch_minimises_what_the_plan_minimises():
         descent = subject.softplus_sweep(law, 1e7, 2, steps=25)
         assert exact * (1 - 1e-9) <= descent < 1.5 * exact
         assert np.isfinite(descent)
+
+
+def test_half_of_a_network_keeps_the_half_of_greatest_magnitude():
+    """What is timed beside Torch-Pruning gives a network that runs, with half of the channels of each layer inside."""
+    torch.manual_seed(0)
+    model, images = torchvision.models.resnet18(), torch.zeros(1, 3, 32, 32)
+    small, plan = latency_pruning.half(model, images)
+    assert small.eval()(images).shape == (1, 1000)
+    assert all(outputs == model.get_submodule(name).out_channels // 2 for name, (_, outputs) in plan.widths.items())
+    norms = model.layer1[0].conv1.weight.detach().flatten(1).norm(dim=1).numpy()
+    assert set(plan.kept["layer1.0.conv1"]) == set(np.argsort(-norms)[:32])
