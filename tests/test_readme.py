@@ -11,6 +11,7 @@ from workbench.experiments import (
     fair_encoding_claims,
     how_much_data_claims,
     optimal_collection_claims,
+    robust_transformers_claims,
     targeted_selection_claims,
 )
 from workbench.experiments.results import load_results, markdown_table
@@ -24,6 +25,7 @@ CLAIMS = {
     "optimal_collection": optimal_collection_claims,
     "targeted_selection": targeted_selection_claims,
     "fair_encoding": fair_encoding_claims,
+    "robust_transformers": robust_transformers_claims,
 }
 
 
