@@ -14,6 +14,7 @@ from workbench.datasets.annotation_json import read_bdd100k, read_coco
 from workbench.datasets.annotation_writer import ScoredBox, coco_bytes, coco_dataset, write_coco
 from workbench.datasets.census import read_acs_pums
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
+from workbench.datasets.coco_masks import MaskedImage, masked_image, read_coco_masks, write_coco_masks
 from workbench.datasets.cutout_scenes import CUTOUT_TARGETS, CutoutScene, CutoutSceneConfig, cutout_pool
 from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
 from workbench.datasets.emoji_street_config import TARGET_CLASSES, EmojiStreetConfig
@@ -45,6 +46,7 @@ from workbench.datasets.robustness_folders import (
     read_imagenet_c,
     read_imagenet_subset,
 )
+from workbench.datasets.run_lengths import decode_mask, encode_mask
 from workbench.datasets.source_scores import read_source_scores
 from workbench.datasets.sprites import ROAD_CLASSES, STYLES, emoji_sprites
 from workbench.datasets.subsets import nested_stratified_subsets
@@ -75,6 +77,7 @@ __all__ = [
     "LabelMapFiles",
     "LabelledFiles",
     "LearningCurveFormatError",
+    "MaskedImage",
     "NotInstalledError",
     "PeopleTableError",
     "SceneEntry",
@@ -89,9 +92,11 @@ __all__ = [
     "compas_table",
     "cutout_pool",
     "data_dir",
+    "decode_mask",
     "emoji_pool",
     "emoji_sprites",
     "emoji_street",
+    "encode_mask",
     "idx_bytes",
     "image_size",
     "lcdb_curves",
@@ -103,6 +108,7 @@ __all__ = [
     "load_digits_set",
     "load_fashion_mnist",
     "load_images",
+    "masked_image",
     "median_background",
     "moving_boxes",
     "nested_stratified_subsets",
@@ -115,6 +121,7 @@ __all__ = [
     "read_cityscapes",
     "read_class_folders",
     "read_coco",
+    "read_coco_masks",
     "read_idx",
     "read_image",
     "read_image_folder",
@@ -131,4 +138,5 @@ __all__ = [
     "sha256",
     "synthetic_groups",
     "write_coco",
+    "write_coco_masks",
 ]

@@ -20,6 +20,7 @@ _KINDS = {
     int: "a whole number",
     (int, str): "a whole number or a text",
     (int, float): "a number",
+    (dict, list): "an object or a list",
 }
 
 
