@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from workbench.pruning import (
     titan_v_table,
 )
 
+from . import pruned_accuracy
 from .side_by_side import BenchmarkConfig, Comparison, Timing, side_by_side
 
 HOW_TO_INSTALL = "`make bench` installs it, or pip install --no-deps -r tests/benchmarks/peers.txt"
@@ -50,7 +52,13 @@ def compare(config: BenchmarkConfig) -> Iterator[Comparison]:
     yield synthetic(range(20), few)
     for share in (0.8, 0.55, 0.3):
         yield from real_instance(share, few)
-    yield from surgery(224, config)
+    try:
+        import torch_pruning
+    except ImportError as error:
+        print(f"torch-pruning cannot be imported ({error}): {HOW_TO_INSTALL}")
+    else:
+        yield surgery(torch_pruning, 224, config)
+        yield from pruned_accuracy.compare(torch_pruning)
     yield slider(config)
     yield gathering(4, 112, few)
 
@@ -133,13 +141,8 @@ def _knapsack(setting: str, instances: list[Instance], config: BenchmarkConfig, 
     )
 
 
-def surgery(side: int, config: BenchmarkConfig) -> Iterator[Comparison]:
+def surgery(torch_pruning: ModuleType, side: int, config: BenchmarkConfig) -> Comparison:
     """Trace ResNet-50 and remove half of the channels of each group, those of smallest weights."""
-    try:
-        import torch_pruning
-    except ImportError as error:
-        print(f"torch-pruning cannot be imported ({error}): {HOW_TO_INSTALL}")
-        return
     torch.manual_seed(0)
     model, images = torchvision.models.resnet50().eval(), torch.randn(1, 3, side, side)
     copies = [copy.deepcopy(model) for _ in range(config.repeats + 1)]  # it prunes in place; copying is not counted
@@ -166,7 +169,7 @@ def surgery(side: int, config: BenchmarkConfig) -> Iterator[Comparison]:
     with torch.no_grad():
         outputs = shrink(double, plan)(batch)
         difference = (outputs - mask(double, plan)(batch)).abs().max() / outputs.abs().max()
-    yield Comparison(
+    return Comparison(
         subject="trace a network and remove half of its channels",
         ours="ChannelGraph.trace, MagnitudeImportance and shrink",
         peer="torch_pruning.pruner.BasePruner, GroupMagnitudeImportance",

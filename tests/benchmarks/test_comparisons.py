@@ -11,9 +11,10 @@ import torchvision
 from workbench.estimators import plan
 from workbench.experiments.optimal_collection import OptimalCollectionConfig
 from workbench.experiments.results import load_results
+from workbench.pruning import recalibrate_bn
 from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
-from . import fair_encoding, latency_pruning, robust_transformers, targeted_selection
+from . import fair_encoding, latency_pruning, pruned_accuracy, robust_transformers, targeted_selection
 from . import optimal_collection as subject
 from .__main__ import with_other_areas
 from .side_by_side import BenchmarkConfig, Comparison
@@ -97,3 +98,17 @@ def test_half_of_a_network_keeps_the_half_of_greatest_magnitude():
     assert all(outputs == model.get_submodule(name).out_channels // 2 for name, (_, outputs) in plan.widths.items())
     norms = model.layer1[0].conv1.weight.detach().flatten(1).norm(dim=1).numpy()
     assert set(plan.kept["layer1.0.conv1"]) == set(np.argsort(-norms)[:32])
+
+
+def test_digits_are_held_out_and_a_residual_network_learns_them():
+    """What is pruned beside Torch-Pruning: the images come from their seed, and a short training beats chance by far."""
+    images, labels = pruned_accuracy.digits(1500, 0)
+    again, other = pruned_accuracy.digits(1500, 0)[0], pruned_accuracy.digits(1500, 1)[0]
+    assert images.shape == (1500, 1, 16, 16)
+    assert torch.equal(images, again)
+    assert not torch.equal(images, other)
+    torch.manual_seed(0)
+    model = pruned_accuracy.residual()
+    pruned_accuracy.train(model, images, labels, 2, 0.1, 0)
+    recalibrate_bn(model, images.split(250))
+    assert pruned_accuracy.accuracy(model, *pruned_accuracy.digits(500, 5, held_out=True)) > 0.3

@@ -34,6 +34,7 @@ from workbench.datasets.learning_curve_reader import LearningCurveFormatError, r
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
 from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, linemod_rotations, read_linemod_occlusion
 from workbench.datasets.motion_boxes import median_background, moving_boxes
+from workbench.datasets.object_scenes import ObjectScene, ObjectSceneConfig, object_scene
 from workbench.datasets.own_people import PeopleTableError, people_dataset, read_people
 from workbench.datasets.people import compas_table, load_adult, load_compas, load_compas_two_years
 from workbench.datasets.robustness_folders import (
@@ -79,6 +80,8 @@ __all__ = [
     "LearningCurveFormatError",
     "MaskedImage",
     "NotInstalledError",
+    "ObjectScene",
+    "ObjectSceneConfig",
     "PeopleTableError",
     "SceneEntry",
     "ScoredBox",
@@ -112,6 +115,7 @@ __all__ = [
     "median_background",
     "moving_boxes",
     "nested_stratified_subsets",
+    "object_scene",
     "people_dataset",
     "published_curves",
     "read_acs_pums",
