@@ -159,6 +159,11 @@ def _robust_errors(progress: Progress) -> tuple[pd.DataFrame, object]:
     return measured["errors"], config
 
 
+def _robust_recipe(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = robust_transformers.PLAIN_RECIPE
+    return robust_transformers_measure.measure(config, progress)["errors"], config
+
+
 def _robust_transformers(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = robust_transformers.FULL
     stored = {name: load_results(f"robust_transformers_{name}") for name in ("errors", "grouping", "gates")}
@@ -185,6 +190,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
     "robust_transformers_errors": _robust_errors,
+    "robust_transformers_recipe": _robust_recipe,
     "robust_transformers": _robust_transformers,
 }
 """In the order in which they are measured: later tables read earlier ones."""

@@ -25,6 +25,8 @@ from workbench.training import CancelToken, Progress, no_progress
 
 FULL = RobustConfig()
 """Everything that `make results` measures: some 35 minutes on one core."""
+PLAIN_RECIPE = RobustConfig(Recipe(jitter=0.0), (VIT, FAN, "DW + LN_v"))
+"""The same without random contrast and brightness: what the recipe is worth beside the block."""
 QUICK = RobustConfig(Recipe(train=4000, epochs=2), (VIT, FAN, "DW + LN_v", LINEAR), (0,), 200, 20)
 """What a person waits for: a minute on one core. Networks that have seen so few images tell little."""
 
@@ -68,6 +70,7 @@ def run(
         *variant_rows(),
     ]
     table = pd.DataFrame(rows, columns=["claim", "setting", "quantity", "paper", "value", "spread", "unit"])
+    table = table.astype({"paper": float, "spread": float})  # one seed has no spread
     table = table.assign(seed=config.seeds[0], seconds=time.perf_counter() - started)
     progress(1, 1, "done")
     return table[list(COLUMNS)]
