@@ -17,6 +17,7 @@ from workbench.experiments import (
     fair_encoding_measure,
     fair_encoding_scores,
     how_much_data,
+    latency_pruning,
     learning_curves,
     optimal_collection,
     robust_transformers,
@@ -170,6 +171,18 @@ def _robust_transformers(progress: Progress) -> tuple[pd.DataFrame, object]:
     return robust_transformers.run(config, progress, measured=stored), config
 
 
+def _pruning_budgets(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_budgets(latency_pruning.FULL, progress), latency_pruning.FULL
+
+
+def _pruning_platforms(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_platforms(latency_pruning.FULL, progress=progress), latency_pruning.FULL
+
+
+def _pruning_networks(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_correlation(latency_pruning.FULL, progress), latency_pruning.FULL
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -189,6 +202,9 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "fair_encoding_relabel": _fair_encoding_relabel,
     "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
+    "latency_pruning_budgets": _pruning_budgets,
+    "latency_pruning_platforms": _pruning_platforms,
+    "latency_pruning_networks": _pruning_networks,
     "robust_transformers_errors": _robust_errors,
     "robust_transformers_recipe": _robust_recipe,
     "robust_transformers": _robust_transformers,
