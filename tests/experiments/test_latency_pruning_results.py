@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.experiments.latency_pruning import FULL, pruned, rank_correlations
+from workbench.experiments.latency_pruning_claims import claims
 from workbench.experiments.latency_pruning_methods import MAGNITUDE, METHODS, RANK, REFILL, UNIFORM, prune_to, subject
 from workbench.experiments.latency_pruning_task import pruning_task
 from workbench.experiments.results import load_results
@@ -48,3 +49,10 @@ def test_stored_platforms_and_networks():
     networks = load_results("latency_pruning_networks")
     assert len(networks) == FULL.subnets + 1
     assert rank_correlations(networks)["table_ms"] > rank_correlations(networks)["macs"]
+
+
+def test_claims_are_judged_by_the_stored_numbers(budgets):
+    table = claims(budgets).set_index("claim")
+    assert table["holds"].to_dict() == {"C1": "yes", "C2": "yes", "C3": "partly", "C4": "partly", "C6": "partly"}
+    worse = budgets.assign(after=budgets["after"].where(budgets["method"] != REFILL, 10.0))
+    assert claims(worse).set_index("claim").loc["C4", "holds"] == "no"
