@@ -44,7 +44,6 @@ def _show(page, view: str) -> None:
     "view, label",
     [
         (LAB, "Severity"),
-        (GROUPS, "Severity"),
         (GROUPS, "Depth"),
         (MACHINE, "Steps"),
         (GATES, "Added to one token"),
