@@ -17,7 +17,7 @@ from workbench.experiments.robust_transformers_views import block_gates, built_b
 from workbench.figures.robust_transformers_blocks import BAND, Gates, gates_figure, parts_figure
 from workbench.figures.updates import copy_into
 from workbench.models.fan import ChannelDesign
-from workbench.panels.robust_transformers_errors import P
+from workbench.panels.robust_transformers_lab import P
 
 GATES, BUILDER = "5 Gate microscope", "6 Block builder"
 ADDED = np.linspace(0, 40, 41)

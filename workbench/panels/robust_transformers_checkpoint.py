@@ -15,7 +15,7 @@ from PIL import Image
 from workbench.figures.theme import new_figure, series_style
 from workbench.figures.updates import copy_into
 from workbench.models.fan import VARIANTS, load_official_checkpoint, variant_of
-from workbench.panels.robust_transformers_errors import P
+from workbench.panels.robust_transformers_lab import P
 from workbench.panels.run import table_html
 from workbench.training import LoadReport
 from workbench.training.official_checkpoints import read_checkpoint

@@ -15,10 +15,10 @@ from workbench.experiments.robust_transformers_views import NORMALISERS, error_g
 from workbench.figures.robust_transformers import ErrorMaps, error_maps_figure, published_figure
 from workbench.figures.updates import copy_into
 from workbench.ops.corruptions import CORRUPTIONS
+from workbench.panels.robust_transformers_lab import P
 
 ERRORS, PUBLISHED_VIEW = "2 All errors", "7 As published"
 UNITS = {"own reference": "mCE, linear reference (%)", "AlexNet": "mCE, by AlexNet (%)", "none": "Mean error (%)"}
-P = "<p style='margin:2px 0;line-height:1.5'>"
 
 
 class ErrorViews(traitlets.HasTraits):

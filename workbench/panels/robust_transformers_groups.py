@@ -15,7 +15,7 @@ from workbench.experiments.robust_transformers_views import Run, draw_together
 from workbench.figures.robust_transformers_groups import MOST_GROUPS, Machine, Tokens, machine_figure, tokens_figure
 from workbench.figures.updates import copy_into
 from workbench.models.fan.grouping import effective_rank, significant_count
-from workbench.panels.robust_transformers_errors import P
+from workbench.panels.robust_transformers_lab import P
 
 GROUPS, MACHINE = "3 Grouping", "4 Bottleneck machine"
 TAUS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

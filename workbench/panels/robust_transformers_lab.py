@@ -22,6 +22,7 @@ from workbench.figures.updates import copy_into
 from workbench.ops.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
 
 LAB = "1 Corruption lab"
+P = "<p style='margin:2px 0;line-height:1.5'>"
 PICTURES = 500
 OWN = -1
 """Number of a person's own picture."""
@@ -135,9 +136,9 @@ class LabViews(traitlets.HasTraits):
 
     def _lab_words(self) -> str:
         return (
-            "<p style='margin:2px 0;line-height:1.5'>Press play: severity goes from 1 to 5. Noise leaves the histogram's middle "
-            "and fills its ends, fog and brightness move it, contrast squeezes it. Both networks were trained with random contrast and "
-            "brightness; without that both lose some fifteen points of accuracy on corrupted pictures.</p>"
+            f"{P}Press play: severity goes from 1 to 5. Noise leaves the histogram's middle and fills its ends, fog and brightness "
+            "move it, contrast squeezes it. Both networks were trained with random contrast and brightness; without that both lose "
+            "some fifteen points of accuracy on corrupted pictures.</p>"
         )
 
     def lab_frame(self) -> pd.DataFrame:
