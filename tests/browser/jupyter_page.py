@@ -206,6 +206,26 @@ _CONTRAST = """
 """
 
 
+def show_view(page, view: str, panel: int = 0) -> None:
+    """Look at a view of a panel, and wait until it is drawn."""
+    panels(page).nth(panel).get_by_role("tab", name=view).click()
+    panels(page).nth(panel).scroll_into_view_if_needed()
+    settled_drawing(page, panel)
+
+
+def cut_off_at_700(page, view: str, name: str) -> list[str]:
+    """Return what is cut off or sticks out when a view is looked at in a window of 700 pixels, and take a picture of it."""
+    page.set_viewport_size({"width": 700, "height": 1100})
+    show_view(page, view)
+    for _ in range(20):  # a plot that was hidden follows the width when it is looked at
+        page.wait_for_timeout(500)
+        if not (found := overflowing(page)):
+            break
+    screenshot(page, name)
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    return found
+
+
 def text_contrasts(page) -> dict[str, float]:
     """Return the contrast of each visible text of the panels with the page behind it, by the first words of the text."""
     return page.evaluate(

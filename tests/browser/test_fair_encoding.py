@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     line_contrasts,
     open_notebook,
     overflowing,
@@ -15,6 +16,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     slider_handle,
     text_contrasts,
     upload,
@@ -33,12 +35,6 @@ def notebook(module_page):
     print(f"run all: {seconds:.1f} s")
     wait_for_figure(module_page)
     return module_page
-
-
-def _show(page, view: str) -> None:
-    panels(page).first.get_by_role("tab", name=view).click()
-    panels(page).first.scroll_into_view_if_needed()
-    settled_drawing(page)
 
 
 def _readout(page, label: str) -> str:
@@ -62,21 +58,21 @@ def _choose(page, label: str, option: str) -> None:
     ],
 )
 def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
-    _show(notebook, view)
+    show_view(notebook, view)
     times = [assert_slider_moves_curve(notebook, label, "ArrowRight") for _ in range(2)]
     print(f"{view}: {label} to drawing, ms:", [round(time) for time in times])
 
 
 @pytest.mark.parametrize("view", VIEWS[:-1])
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     assert any(settled_drawing(notebook))
     screenshot(notebook, f"fair_encoding_{VIEWS.index(view) + 1}")
     assert overflowing(notebook) == []
 
 
 def test_the_threshold_line_can_be_dragged(notebook):
-    _show(notebook, RIDGES)
+    show_view(notebook, RIDGES)
     before = float(_readout(notebook, "Threshold τ"))
     box = panels(notebook).first.locator(".js-plotly-plot:visible .shapelayer path").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + 40
@@ -89,7 +85,7 @@ def test_the_threshold_line_can_be_dragged(notebook):
 
 
 def test_play_lets_the_group_grow(notebook):
-    _show(notebook, LAB)
+    show_view(notebook, LAB)
     panels(notebook).first.locator(".jupyter-widgets.widget-play:visible button").first.click()
     notebook.wait_for_timeout(2500)
     panels(notebook).first.locator(".jupyter-widgets.widget-play:visible button").first.click()
@@ -97,7 +93,7 @@ def test_play_lets_the_group_grow(notebook):
 
 
 def test_a_coin_splits_people_off(notebook):
-    _show(notebook, RELABEL)
+    show_view(notebook, RELABEL)
     panels(notebook).first.get_by_role("button", name="Split k people off at random").click()
     notebook.wait_for_function("() => document.body.textContent.includes('your draws: mean')", timeout=60_000)
     screenshot(notebook, "fair_encoding_split")
@@ -106,7 +102,7 @@ def test_a_coin_splits_people_off(notebook):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("view", [LAB, LADDER, FRONTIER, RIDGES, TREES, CONVENTIONS])
 def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, dark)
     screenshot(notebook, f"fair_encoding_{VIEWS.index(view) + 1}_{'dark' if dark else 'light'}")
     texts, lines = text_contrasts(notebook), line_contrasts(notebook)
@@ -117,7 +113,7 @@ def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
 
 @pytest.mark.parametrize("view", [MAP, RELABEL])
 def test_cells_and_bars_in_the_dark(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, True)
     screenshot(notebook, f"fair_encoding_{VIEWS.index(view) + 1}_dark")
     found = overflowing(notebook)
@@ -127,17 +123,11 @@ def test_cells_and_bars_in_the_dark(notebook, view):
 
 @pytest.mark.parametrize("view", VIEWS[:-1])
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    notebook.wait_for_timeout(800)
-    screenshot(notebook, f"fair_encoding_{VIEWS.index(view) + 1}_700px")
-    found = overflowing(notebook)
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"fair_encoding_{VIEWS.index(view) + 1}_700px") == []
 
 
 def test_other_people_are_shown_and_the_convention_is_said(notebook):
-    _show(notebook, FRONTIER)
+    show_view(notebook, FRONTIER)
     _choose(notebook, "People", "Adult: race")
     panels(notebook).first.get_by_text("Yearly income above 50 000 dollars").first.wait_for()
     panels(notebook).first.get_by_role("button", name="published").click()
@@ -154,7 +144,7 @@ def test_a_table_of_ones_own_is_asked_about_measured_and_shown(notebook):
     skill = rng.normal(size=400).round(2)
     hired = np.where(skill + (region == "north") > 0.5, "yes", "no")
     content = pd.DataFrame({"region": region, "skill": skill, "hired": hired}).to_csv(index=False).encode()
-    _show(notebook, OWN)
+    show_view(notebook, OWN)
     upload(notebook, "picture.png", b"\x89PNG\r\n\x1a\n\x00\x00")
     notebook.wait_for_function("() => document.querySelector('.workbench-say')?.textContent.includes('picture.png')")
     assert "Traceback" not in panels(notebook).first.locator(".workbench-say").inner_text()
@@ -172,6 +162,6 @@ def test_a_table_of_ones_own_is_asked_about_measured_and_shown(notebook):
     settled_drawing(notebook)
     screenshot(notebook, "fair_encoding_9")
     assert overflowing(notebook) == []
-    _show(notebook, FRONTIER)
+    show_view(notebook, FRONTIER)
     panels(notebook).first.locator(".gtitle", has_text="mine.csv: region").first.wait_for()
     assert slider_handle(notebook, "Smoothing m").is_visible()

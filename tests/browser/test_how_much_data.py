@@ -12,6 +12,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     upload,
     wait_for_figure,
 )
@@ -32,28 +33,22 @@ def notebook(module_page):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).first.get_by_role("tab", name=view).click()
-    panels(page).first.scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 def test_arrow_key_on_the_target_moves_the_answers(notebook):
-    _show(notebook, VIEWS[0])
+    show_view(notebook, VIEWS[0])
     times = [assert_slider_moves_curve(notebook, "Target score") for _ in range(5)]
     print("target to answers, ms:", [round(time) for time in times])
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     assert any(settled_drawing(notebook))
     screenshot(notebook, f"how_much_data_{VIEWS.index(view) + 1}")
     assert overflowing(notebook) == []
 
 
 def test_the_target_line_can_be_dragged(notebook):
-    _show(notebook, VIEWS[0])
+    show_view(notebook, VIEWS[0])
     before = (
         panels(notebook)
         .first.locator(".widget-inline-hbox", has_text="Target score")
@@ -85,7 +80,7 @@ def test_a_curve_of_ones_own_gets_a_report_and_a_wrong_file_one_line(notebook):
 
 
 def test_narrow_and_dark(notebook):
-    _show(notebook, VIEWS[0])
+    show_view(notebook, VIEWS[0])
     set_theme(notebook, True)
     screenshot(notebook, "how_much_data_dark")
     set_theme(notebook, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     line_contrasts,
     open_notebook,
     overflowing,
@@ -13,6 +14,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     text_contrasts,
     upload,
     wait_for_figure,
@@ -41,12 +43,6 @@ def notebook(module_page):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).first.get_by_role("tab", name=view).click()
-    panels(page).first.scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 def _readout(page, label: str) -> str:
     slider = panels(page).first.locator(".widget-inline-hbox", has_text=label)
     return slider.locator(".widget-readout").inner_text()
@@ -63,7 +59,7 @@ def _readout(page, label: str) -> str:
     ],
 )
 def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
-    _show(notebook, view)
+    show_view(notebook, view)
     key = "ArrowLeft" if label.startswith("Penalty") else "ArrowRight"
     times = [assert_slider_moves_curve(notebook, label, key) for _ in range(4)]
     print(f"{label} to drawing, ms:", [round(time) for time in times])
@@ -71,14 +67,14 @@ def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     assert any(settled_drawing(notebook))
     screenshot(notebook, f"optimal_collection_{VIEWS.index(view) + 1}")
     assert overflowing(notebook) == []
 
 
 def test_order_is_said_above_the_tabs_and_follows_the_target(notebook):
-    _show(notebook, VIEWS[0])
+    show_view(notebook, VIEWS[0])
     answer = panels(notebook).first.get_by_text("chance that they suffice")
     before = answer.inner_text()
     assert before.startswith("Order ")
@@ -87,7 +83,7 @@ def test_order_is_said_above_the_tabs_and_follows_the_target(notebook):
 
 
 def test_the_target_line_of_the_ensemble_can_be_dragged(notebook):
-    _show(notebook, VIEWS[4])
+    show_view(notebook, VIEWS[4])
     before = float(_readout(notebook, "Target score"))
     box = panels(notebook).first.locator(".js-plotly-plot:visible .shapelayer path").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -102,7 +98,7 @@ def test_the_target_line_of_the_ensemble_can_be_dragged(notebook):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("view", [*VIEWS[:3], VIEWS[4]])
 def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, dark)
     screenshot(notebook, f"optimal_collection_{VIEWS.index(view) + 1}_{'dark' if dark else 'light'}")
     texts, lines = text_contrasts(notebook), line_contrasts(notebook)
@@ -128,7 +124,7 @@ def test_a_campaign_goes_on_from_its_log_and_a_wrong_file_is_one_line(notebook):
 
 def test_changing_the_curve_keeps_what_the_kernel_chose(notebook):
     """The page must not send old values of the sliders back when their ranges change."""
-    _show(notebook, VIEWS[0])
+    show_view(notebook, VIEWS[0])
     choice = panels(notebook).first.locator(".widget-dropdown", has_text="Learning curve").locator("select")
     for task, target, penalty in (
         ("nuScenes", "28.00", "10.0M"),
@@ -142,10 +138,4 @@ def test_changing_the_curve_keeps_what_the_kernel_chose(notebook):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    notebook.wait_for_timeout(800)
-    screenshot(notebook, f"optimal_collection_{VIEWS.index(view) + 1}_700px")
-    found = overflowing(notebook)
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"optimal_collection_{VIEWS.index(view) + 1}_700px") == []

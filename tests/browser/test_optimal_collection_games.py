@@ -11,6 +11,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     slider_handle,
     wait_for_figure,
 )
@@ -31,14 +32,8 @@ def notebook(module_page, lab):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).get_by_role("tab", name=view).click()
-    panels(page).scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 def test_a_typed_order_is_placed_and_the_game_ends_with_everybodys_bill(notebook):
-    _show(notebook, CAMPAIGN)
+    show_view(notebook, CAMPAIGN)
     box = panels(notebook).locator(".widget-inline-hbox", has_text="Your next order").locator("input")
     for order in ("1234", "90000"):
         box.fill(order)
@@ -54,7 +49,7 @@ def test_a_typed_order_is_placed_and_the_game_ends_with_everybodys_bill(notebook
 
 
 def test_the_price_turns_the_lines_of_the_map(notebook):
-    _show(notebook, TWO_SOURCES)
+    show_view(notebook, TWO_SOURCES)
     before = settled_drawing(notebook)
     slider_handle(notebook, "Price of a source-2 sample").press("ArrowRight")
     notebook.wait_for_timeout(300)
@@ -67,7 +62,7 @@ def test_the_price_turns_the_lines_of_the_map(notebook):
 
 
 def test_another_task_changes_the_overlay(notebook):
-    _show(notebook, TABLES)
+    show_view(notebook, TABLES)
     panels(notebook).locator(".widget-dropdown", has_text="Figure 2 of").locator("select").select_option("ImageNet")
     panels(notebook).get_by_text("ImageNet: data collected / data needed").wait_for()
     screenshot(notebook, "optimal_collection_table_1")
@@ -76,7 +71,7 @@ def test_another_task_changes_the_overlay(notebook):
 
 @pytest.mark.parametrize("view", [CAMPAIGN, TWO_SOURCES, TABLES])
 def test_narrow_and_dark(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, True)
     notebook.set_viewport_size({"width": 700, "height": 1100})
     notebook.wait_for_timeout(1500)

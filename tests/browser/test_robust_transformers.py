@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     open_notebook,
     overflowing,
     panels,
@@ -15,6 +16,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     upload,
     wait_for_figure,
 )
@@ -34,12 +36,6 @@ def notebook(module_page):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).first.get_by_role("tab", name=view).click()
-    panels(page).first.scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 @pytest.mark.parametrize(
     "view, label",
     [
@@ -51,7 +47,7 @@ def _show(page, view: str) -> None:
     ],
 )
 def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
-    _show(notebook, view)
+    show_view(notebook, view)
     if view == BUILDER:  # the mark goes when the width is another than that of the trained networks
         panels(notebook).first.get_by_text("It is").wait_for()
     times = [assert_slider_moves_curve(notebook, label, "ArrowLeft" if view == GROUPS else "ArrowRight")]
@@ -60,7 +56,7 @@ def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     assert any(settled_drawing(notebook))
     screenshot(notebook, f"robust_transformers_{VIEWS.index(view) + 1}")
     assert overflowing(notebook) == []
@@ -68,7 +64,7 @@ def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_dark_page_cuts_nothing_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, True)
     screenshot(notebook, f"robust_transformers_{VIEWS.index(view) + 1}_dark")
     found = overflowing(notebook)
@@ -78,17 +74,11 @@ def test_a_dark_page_cuts_nothing_off(notebook, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    notebook.wait_for_timeout(800)
-    screenshot(notebook, f"robust_transformers_{VIEWS.index(view) + 1}_700px")
-    found = overflowing(notebook)
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"robust_transformers_{VIEWS.index(view) + 1}_700px") == []
 
 
 def test_a_picture_of_ones_own_is_named_and_what_is_none_is_refused(notebook):
-    _show(notebook, LAB)
+    show_view(notebook, LAB)
     upload(notebook, "notes.txt", b"no picture")
     panels(notebook).first.get_by_text("notes.txt: this is no picture of a known kind").first.wait_for()
     disc = np.hypot(*np.mgrid[-50:50, -60:60]) < 40

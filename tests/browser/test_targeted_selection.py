@@ -7,6 +7,7 @@ import time
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     line_contrasts,
     open_notebook,
     overflowing,
@@ -15,6 +16,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     slider_handle,
     text_contrasts,
     wait_for_figure,
@@ -49,12 +51,6 @@ def notebook(module_page, lab):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).get_by_role("tab", name=view).click()
-    panels(page).scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 def _readout(page, label: str) -> str:
     return panels(page).locator(".widget-inline-hbox", has_text=label).locator(".widget-readout").inner_text()
 
@@ -71,7 +67,7 @@ def _reset(page) -> None:
 
 
 def test_a_click_on_a_tile_adds_an_example_and_moves_the_wall(notebook):
-    _show(notebook, WALL)
+    show_view(notebook, WALL)
     _reset(notebook)
     before = _tiles(notebook)
     assert len(before) == 12
@@ -95,7 +91,7 @@ def test_a_click_on_a_tile_adds_an_example_and_moves_the_wall(notebook):
 
 
 def test_the_wall_works_by_keys_that_the_notebook_does_not_hear(notebook):
-    _show(notebook, WALL)
+    show_view(notebook, WALL)
     _reset(notebook)
     cells = notebook.locator(".jp-Notebook .jp-Cell").count()
     notebook.locator(".hit-tile").first.focus()
@@ -121,7 +117,7 @@ def test_the_wall_works_by_keys_that_the_notebook_does_not_hear(notebook):
 
 
 def test_pointing_at_a_tile_enlarges_the_match_inside_its_frame(notebook):
-    _show(notebook, WALL)
+    show_view(notebook, WALL)
     tile = notebook.locator(".hit-tile").first
     tile.locator(".hit-frame").hover()
     notebook.wait_for_timeout(500)
@@ -133,7 +129,7 @@ def test_pointing_at_a_tile_enlarges_the_match_inside_its_frame(notebook):
 
 
 def test_the_wall_of_whole_pictures_has_no_boxes(notebook):
-    _show(notebook, WALL)
+    show_view(notebook, WALL)
     before = _tiles(notebook)
     panels(notebook).get_by_role("button", name="whole pictures (GeM)").click()
     notebook.wait_for_function("() => !document.querySelector('.hit-tile rect')")
@@ -144,7 +140,7 @@ def test_the_wall_of_whole_pictures_has_no_boxes(notebook):
 
 
 def test_a_drawn_box_becomes_the_query(notebook):
-    _show(notebook, QUERY)
+    show_view(notebook, QUERY)
     picture = panels(notebook).locator(".js-plotly-plot:visible .im image").first.bounding_box()
     scale = picture["width"] / 512
     x, y = picture["x"] + 300 * scale, picture["y"] + 200 * scale
@@ -165,7 +161,7 @@ def test_a_drawn_box_becomes_the_query(notebook):
 
 
 def test_a_click_on_the_score_map_moves_the_template(notebook):
-    _show(notebook, THEATRE)
+    show_view(notebook, THEATRE)
     before = _readout(notebook, "Template's column")
     panels(notebook).locator(".js-plotly-plot:visible").first.scroll_into_view_if_needed()
     notebook.wait_for_timeout(300)
@@ -188,13 +184,13 @@ def test_a_click_on_the_score_map_moves_the_template(notebook):
     ],
 )
 def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
-    _show(notebook, view)
+    show_view(notebook, view)
     times = [assert_slider_moves_curve(notebook, label, key) for key in ("ArrowRight", "ArrowLeft")]
     print(f"{label} to drawing, ms:", [round(time) for time in times])
 
 
 def test_padding_moves_the_star_and_is_swept_in_the_background(notebook):
-    _show(notebook, CONTEXT)
+    show_view(notebook, CONTEXT)
     padding = panels(notebook).locator(".widget-inline-hbox", has_text="Padding on each side").locator("visible=true")
     padding.locator(".noUi-handle").first.press("ArrowRight")
     panels(notebook).get_by_text("1 pixels of padding").wait_for()
@@ -206,7 +202,7 @@ def test_padding_moves_the_star_and_is_swept_in_the_background(notebook):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     screenshot(notebook, f"targeted_selection_{view[0]}")
     assert overflowing(notebook) == []
 
@@ -214,7 +210,7 @@ def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("view", MINE)
 def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, dark)
     screenshot(notebook, f"targeted_selection_{view[0]}_{'dark' if dark else 'light'}")
     texts, lines = text_contrasts(notebook), line_contrasts(notebook)
@@ -228,17 +224,11 @@ def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    notebook.wait_for_timeout(800)
-    screenshot(notebook, f"targeted_selection_{view[0]}_700px")
-    found = overflowing(notebook)
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"targeted_selection_{view[0]}_700px") == []
 
 
 def test_sliders_and_tiles_are_named_for_screen_readers(notebook):
-    _show(notebook, WALL)
+    show_view(notebook, WALL)
     label = notebook.locator(".hit-tile").first.get_attribute("aria-label")
     assert label.startswith("Hit 1, street-")
     assert slider_handle(notebook, "Weight of").get_attribute("aria-label") == 'Weight of "not this" (ratio)'

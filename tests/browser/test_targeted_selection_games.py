@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     line_contrasts,
     open_notebook,
     overflowing,
@@ -16,6 +17,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     text_contrasts,
     wait_for_figure,
 )
@@ -51,12 +53,6 @@ def notebook(module_page, lab):
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).get_by_role("tab", name=view).click()
-    panels(page).scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 def _choose(page, label: str, option: str) -> None:
     panels(page).locator(".widget-dropdown", has_text=label).locator("select").select_option(option)
 
@@ -67,7 +63,7 @@ def _readout(page, label: str) -> str:
 
 def _opened(page) -> None:
     """Open the drawn scenes, small, unless that was done."""
-    _show(page, OWN)
+    show_view(page, OWN)
     if panels(page).get_by_text("Drag the box in the picture").count() == 0:
         _choose(page, "Longer side scaled to", "384 pixels")
         panels(page).get_by_role("button", name="Try 40 drawn scenes").click()
@@ -76,7 +72,7 @@ def _opened(page) -> None:
 
 
 def test_budget_and_combination_move_the_lines_of_the_and(notebook):
-    _show(notebook, AND)
+    show_view(notebook, AND)
     times = [assert_slider_moves_curve(notebook, "Scenes to buy") for _ in range(3)]
     print("budget to drawing, ms:", [round(time) for time in times])
     panels(notebook).get_by_role("button", name="max", exact=True).last.click()
@@ -92,7 +88,7 @@ def test_budget_and_combination_move_the_lines_of_the_and(notebook):
 
 
 def test_labels_are_bought_and_shown(notebook):
-    _show(notebook, LOOP)
+    show_view(notebook, LOOP)
     panels(notebook).get_by_role("button", name="Buy 20 labels").click()
     panels(notebook).get_by_text("Buying 20 labels: done").wait_for(timeout=240_000)
     panels(notebook).get_by_text("Your round 1").wait_for()
@@ -108,13 +104,13 @@ def test_labels_are_bought_and_shown(notebook):
 
 @pytest.mark.parametrize("label", ["Pictures in the pool", "Channels", "Disk of a machine"])
 def test_sliders_of_the_scale_page_move_its_lines(notebook, label):
-    _show(notebook, SCALE)
+    show_view(notebook, SCALE)
     times = [assert_slider_moves_curve(notebook, label, "ArrowLeft") for _ in range(3)]
     print(f"{label} to drawing, ms:", [round(time) for time in times])
 
 
 def test_a_press_sets_what_was_measured(notebook):
-    _show(notebook, SCALE)
+    show_view(notebook, SCALE)
     panels(notebook).get_by_role("button", name="As measured here").click()
     notebook.wait_for_timeout(1000)
     choice = panels(notebook).locator(".widget-dropdown:visible", has_text="Kept of a picture").locator("select")
@@ -147,7 +143,7 @@ def test_a_box_is_drawn_with_the_mouse_and_the_hits_go_home(notebook):
 
 
 def test_an_upload_that_is_no_picture_is_one_line(notebook):
-    _show(notebook, OWN)
+    show_view(notebook, OWN)
     with notebook.expect_file_chooser() as chooser:
         panels(notebook).locator(".widget-upload:visible", has_text="Upload pictures").click()
     chooser.value.set_files({"name": "notes.json", "mimeType": "application/json", "buffer": b"{}"})
@@ -160,7 +156,7 @@ def test_an_upload_that_is_no_picture_is_one_line(notebook):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, dark)
     screenshot(notebook, f"targeted_selection_{view[0]}_{'dark' if dark else 'light'}")
     texts, lines = text_contrasts(notebook), line_contrasts(notebook)
@@ -171,12 +167,4 @@ def test_every_text_and_curve_reads_on_the_page_behind_it(notebook, view, dark):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    for _ in range(20):  # a plot that was hidden follows the width when it is looked at
-        notebook.wait_for_timeout(500)
-        if not (found := overflowing(notebook)):
-            break
-    screenshot(notebook, f"targeted_selection_{view[0]}_700px")
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"targeted_selection_{view[0]}_700px") == []
