@@ -18,6 +18,7 @@ from workbench.experiments import (
     fair_encoding_scores,
     how_much_data,
     latency_pruning,
+    latency_pruning_platforms,
     learning_curves,
     optimal_collection,
     robust_transformers,
@@ -176,7 +177,11 @@ def _pruning_budgets(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 
 def _pruning_platforms(progress: Progress) -> tuple[pd.DataFrame, object]:
-    return latency_pruning.measure_platforms(latency_pruning.FULL, progress=progress), latency_pruning.FULL
+    return latency_pruning_platforms.measure_platforms(progress=progress), {"seeds": [0, 1, 2], "importance": 0.8}
+
+
+def _pruning_measured(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_budgets(latency_pruning.MEASURED, progress), latency_pruning.MEASURED
 
 
 def _pruning_networks(progress: Progress) -> tuple[pd.DataFrame, object]:
@@ -203,6 +208,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
     "latency_pruning_budgets": _pruning_budgets,
+    "latency_pruning_measured": _pruning_measured,
     "latency_pruning_platforms": _pruning_platforms,
     "latency_pruning_networks": _pruning_networks,
     "robust_transformers_errors": _robust_errors,

@@ -1,4 +1,4 @@
-"""Prune the small network to latency budgets by every method: accuracy, transfer between platforms, and tables beside reality.
+"""Prune the small network to latency budgets by every method: accuracy, and tables beside reality.
 
 Shen et al., "Structural Pruning via Latency-Saliency Knapsack", NeurIPS 2022 (arXiv 2210.06659), small: digits, one residual
 network a seed, latency by a simulated platform (illustrative constants) or by a table measured here.
@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from workbench.experiments.latency_pruning_methods import (
+    LAYERS,
     MAGNITUDE,
     METHODS,
     RANK,
@@ -24,9 +25,9 @@ from workbench.experiments.latency_pruning_methods import (
     prune_to,
     subject,
 )
+from workbench.experiments.latency_pruning_steps import IN_STEPS, pruned_in_steps
 from workbench.experiments.latency_pruning_task import BATCH, SIDE, PruningTask, TaskConfig, pruning_task, train
 from workbench.pruning import (
-    PLATFORMS,
     ChannelPlan,
     LatencyTable,
     TorchTimer,
@@ -37,6 +38,8 @@ from workbench.pruning import (
 )
 from workbench.training import CancelToken, Progress, no_progress
 
+AT_ONCE, STEPWISE = "at once", "in steps"
+HERE = "this machine"
 RECALIBRATED = 8
 """Batches that the statistics are renewed with."""
 
@@ -47,10 +50,12 @@ class LatencyPruningConfig:
 
     Attributes:
         seeds: of networks and images.
-        platform: simulated, whose table gives the budgets.
-        shares: of the whole latency, before tuning.
-        tuned_shares: those at which ``tuned_methods`` are also trained for one epoch.
-        tuned_methods: see there.
+        platform: simulated, whose table gives the budgets, or :data:`HERE` for a table measured on this machine.
+        shares: of the whole latency, for ``methods`` at once.
+        methods: see there.
+        step_shares: of the whole latency, for ``step_methods`` in steps with training between.
+        step_methods: see there.
+        tuned_shares: those at which the small network is also trained for one epoch.
         rate: of that epoch.
         batch: images at once on the device.
         subnets: random networks that table and MACs are compared with reality on.
@@ -60,8 +65,10 @@ class LatencyPruningConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     platform: str = "jetson_tx2"
     shares: tuple[float, ...] = (0.9, 0.75, 0.6, 0.4, 0.3)
-    tuned_shares: tuple[float, ...] = (0.6, 0.4)
-    tuned_methods: tuple[str, ...] = (REFILL, RANK, UNIFORM, MAGNITUDE)
+    methods: tuple[str, ...] = METHODS
+    step_shares: tuple[float, ...] = (0.6, 0.4)
+    step_methods: tuple[str, ...] = IN_STEPS
+    tuned_shares: tuple[float, ...] = (0.75, 0.6, 0.4, 0.3)
     rate: float = 0.02
     batch: int = 64
     subnets: int = 14
@@ -69,6 +76,14 @@ class LatencyPruningConfig:
 
 
 FULL = LatencyPruningConfig()
+MEASURED = LatencyPruningConfig(
+    platform=HERE,
+    shares=(0.75, 0.6, 0.4),
+    methods=(REFILL, LAYERS, RANK, UNIFORM, MAGNITUDE),
+    step_shares=(),
+    tuned_shares=(0.75, 0.6, 0.4),
+)
+"""Budgets by a table that is measured on this machine."""
 
 
 def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) -> nn.Module:
@@ -81,78 +96,63 @@ def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) ->
 def measure_budgets(
     config: LatencyPruningConfig = FULL, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> pd.DataFrame:
-    """Prune each seed's network to each budget by each method.
+    """Prune each seed's network to each budget by each method, at once and in steps between which it is trained.
 
     Returns:
-        One row a network: ``seed``, ``method``, ``share`` (budget), ``reached`` (share of the latency by the table),
-        ``latency_ms``, ``macs_share``, ``parameters``, ``importance`` (share kept), accuracy in percent ``before`` tuning, with
+        One row a network: ``seed``, ``schedule`` (:data:`AT_ONCE` or :data:`STEPWISE`), ``method``, ``share`` (budget), ``reached``
+        (share of the latency by the table), ``latency_ms``, ``measured_ms`` (of the small network on this machine), ``macs_share``,
+        ``parameters``, ``importance`` (share kept, by the scores of the whole network), accuracy in percent ``before`` tuning, with
         renewed statistics, and ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
 
     Raises:
         Cancelled: Stop was asked for.
     """
     rows = []
-    total = len(config.seeds) * len(config.shares) * len(METHODS)
+    wanted = [(AT_ONCE, share, method) for share in config.shares for method in config.methods]
+    wanted += [(STEPWISE, share, method) for share in config.step_shares for method in config.step_methods]
     for seed in config.seeds:
         task = pruning_task(seed, config.task, cancel=cancel)
-        of = subject(task, simulate_latency_table(config.platform), config.batch)
+        of = subject(task, _table(config.platform), config.batch)
         dense = task.accuracy(task.model)
-        for share in config.shares:
-            for method in METHODS:
-                progress(len(rows), total, f"seed {seed}, {method} at {share:.0%}")
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
-                row = _row(task, of, share, method, config, cancel)
-                rows.append({"seed": seed, "method": method, "share": share, **row, "dense": dense})
+        for schedule, share, method in wanted:
+            progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}, {schedule}")
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            if schedule == STEPWISE:
+                small, plan = pruned_in_steps(task, of.table, share, method, batch=config.batch, cancel=cancel)
+            else:
+                plan = prune_to(share, method, of)
+                small = pruned(task, plan)
+            row = {"seed": seed, "schedule": schedule, "method": method, "share": share}
+            rows.append(row | _measured(task, of, small, plan, share in config.tuned_shares, config) | {"dense": dense})
     return pd.DataFrame(rows)
 
 
-def _row(
-    task: PruningTask, of: Subject, share: float, method: str, config: LatencyPruningConfig, cancel: CancelToken | None
+def _table(platform: str) -> LatencyTable:
+    if platform == HERE:
+        return LatencyTable(measure=TorchTimer(repetitions=9, unit="conv+bn+relu"))
+    return simulate_latency_table(platform)
+
+
+def _measured(
+    task: PruningTask, of: Subject, small: nn.Module, plan: ChannelPlan, tuned: bool, config: LatencyPruningConfig
 ) -> dict[str, float]:
-    plan = prune_to(share, method, of)
-    small = pruned(task, plan)
     before, after = task.accuracy(small), np.nan
-    if share in config.tuned_shares and method in config.tuned_methods:
-        train(small, task.images, task.labels, 1, config.rate, task.seed, cancel=cancel)
+    measured = measure_latency(small, torch.zeros(config.batch, 1, SIDE, SIDE), repetitions=15)
+    parameters = sum(parameter.numel() for parameter in small.parameters())
+    if tuned:
+        train(small, task.images, task.labels, 1, config.rate, task.seed)
         after = task.accuracy(small)
     return {
         "reached": plan.latency / of.dense,
         "latency_ms": plan.latency,
+        "measured_ms": measured,
         "macs_share": sum(spec.macs for spec in of.graph.specs(of.batch, plan.keep)) / of.macs,
-        "parameters": sum(parameter.numel() for parameter in small.parameters()),
-        "importance": plan.importance / of.taylor.sum(),
+        "parameters": parameters,
+        "importance": float(of.taylor[of.graph.effective(plan.keep)].sum() / of.taylor.sum()),
         "before": before,
         "after": after,
     }
-
-
-def measure_platforms(
-    config: LatencyPruningConfig = FULL, share: float = 0.5, progress: Progress = no_progress
-) -> pd.DataFrame:
-    """Keep as much importance as a budget on one platform allows, by the knapsack of another.
-
-    Returns:
-        Columns ``seed``, ``planned_for``, ``run_on``, ``reached`` (share of the latency there, at most ``share``) and
-        ``importance`` (share kept), NaN where no plan down to a quarter of the latency is fast enough there.  The plan for the
-        platform itself should be the best of those that run on it.
-    """
-    rows = []
-    for done, seed in enumerate(config.seeds):
-        progress(done, len(config.seeds), f"platforms, seed {seed}")
-        task = pruning_task(seed, config.task)
-        subjects = {name: subject(task, simulate_latency_table(name), config.batch) for name in PLATFORMS}
-        for planned, of in subjects.items():
-            plans = [prune_to(float(part), REFILL, of) for part in np.linspace(0.95, 0.25, 29)]
-            for run, there in subjects.items():
-                shares = [there.graph.latency(there.table, there.batch, plan.keep) / there.dense for plan in plans]
-                fitting = [place for place, reached in enumerate(shares) if reached <= share]
-                if not fitting:
-                    rows.append((seed, planned, run, np.nan, np.nan))
-                    continue
-                best = max(fitting, key=lambda place, plans=plans: plans[place].importance)
-                rows.append((seed, planned, run, shares[best], plans[best].importance / of.taylor.sum()))
-    return pd.DataFrame(rows, columns=["seed", "planned_for", "run_on", "reached", "importance"])
 
 
 def measure_correlation(config: LatencyPruningConfig = FULL, progress: Progress = no_progress) -> pd.DataFrame:
@@ -185,6 +185,6 @@ def rank_correlations(networks: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(budgets: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over the seeds of each method at each budget."""
+    """Return mean and standard deviation over the seeds of each method at each budget, by schedule."""
     columns = ["reached", "macs_share", "importance", "before", "after"]
-    return budgets.groupby(["share", "method"], sort=False)[columns].agg(["mean", "std"])
+    return budgets.groupby(["schedule", "share", "method"], sort=False)[columns].agg(["mean", "std"])
