@@ -20,11 +20,13 @@ from workbench.experiments.latency_pruning_task import (
     CLASSES,
     PruningTask,
     TaskConfig,
+    accuracy,
     digits,
     pruning_task,
     residual_network,
+    train,
 )
-from workbench.pruning import LatencyTable, simulate_latency_table
+from workbench.pruning import LatencyTable, recalibrate_bn, simulate_latency_table
 
 
 @pytest.fixture(scope="module")
@@ -115,15 +117,30 @@ def test_images_come_from_a_seed_and_held_out_ones_from_other_digits():
     assert set(labels.tolist()) <= set(range(CLASSES))
 
 
+def test_a_short_training_beats_chance_by_far():
+    images, labels = digits(1500, 0)
+    torch.manual_seed(0)
+    model = residual_network()
+    train(model, images, labels, 2, 0.1, 0)
+    recalibrate_bn(model, images.split(250))
+    assert accuracy(model, *digits(500, 5, held_out=True)) > 30
+
+
 def test_a_small_run_gives_a_row_for_each_network_and_its_weights_are_cached(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     small = TaskConfig(train=800, test=50, epochs=1)
     config = LatencyPruningConfig(
-        seeds=(0,), shares=(0.7,), step_shares=(0.7,), step_methods=(REFILL,), tuned_shares=(), task=small
+        seeds=(0,),
+        shares=(0.7,),
+        methods=(HALP, UNIFORM),
+        step_shares=(0.7,),
+        step_methods=(REFILL,),
+        tuned_shares=(),
+        task=small,
     )
     table = measure_budgets(config)
-    assert table["method"].tolist() == [*METHODS, REFILL]
-    assert table["schedule"].tolist() == [AT_ONCE] * len(METHODS) + [STEPWISE]
+    assert table["method"].tolist() == [HALP, UNIFORM, REFILL]
+    assert table["schedule"].tolist() == [AT_ONCE, AT_ONCE, STEPWISE]
     assert (table["reached"] <= 0.7 * (1 + 1e-9)).all()
     assert table["before"].between(0, 100).all()
     assert (table["measured_ms"] > 0).all()

@@ -68,7 +68,7 @@ class LatencyPruningConfig:
     methods: tuple[str, ...] = METHODS
     step_shares: tuple[float, ...] = (0.6, 0.4)
     step_methods: tuple[str, ...] = IN_STEPS
-    tuned_shares: tuple[float, ...] = (0.75, 0.6, 0.4, 0.3)
+    tuned_shares: tuple[float, ...] = (0.6, 0.4)
     rate: float = 0.02
     batch: int = 64
     subnets: int = 14
