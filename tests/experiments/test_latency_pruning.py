@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from workbench.experiments.latency_pruning import (
-    AT_ONCE,
-    STEPWISE,
     LatencyPruningConfig,
     measure_budgets,
+    measure_steps,
     pruned,
     rank_correlations,
 )
@@ -138,13 +137,14 @@ def test_a_small_run_gives_a_row_for_each_network_and_its_weights_are_cached(tmp
         tuned_shares=(),
         task=small,
     )
-    table = measure_budgets(config)
-    assert table["method"].tolist() == [HALP, UNIFORM, REFILL]
-    assert table["schedule"].tolist() == [AT_ONCE, AT_ONCE, STEPWISE]
-    assert (table["reached"] <= 0.7 * (1 + 1e-9)).all()
-    assert table["before"].between(0, 100).all()
-    assert (table["measured_ms"] > 0).all()
-    assert table["after"].isna().all()
+    tables = {HALP: measure_budgets(config), REFILL: measure_steps(config)}
+    assert tables[HALP]["method"].tolist() == [HALP, UNIFORM]
+    assert tables[REFILL]["method"].tolist() == [REFILL]
+    for table in tables.values():
+        assert (table["reached"] <= 0.7 * (1 + 1e-9)).all()
+        assert table["before"].between(0, 100).all()
+        assert (table["measured_ms"] > 0).all()
+        assert table["after"].isna().all()
     first, second = pruning_task(0, small), pruning_task(0, small)
     assert torch.equal(first.model[0].weight, second.model[0].weight)
 

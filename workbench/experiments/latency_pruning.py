@@ -6,6 +6,7 @@ network a seed, latency by a simulated platform (illustrative constants) or by a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +39,6 @@ from workbench.pruning import (
 )
 from workbench.training import CancelToken, Progress, no_progress
 
-AT_ONCE, STEPWISE = "at once", "in steps"
 HERE = "this machine"
 RECALIBRATED = 8
 """Batches that the statistics are renewed with."""
@@ -80,7 +80,6 @@ MEASURED = LatencyPruningConfig(
     platform=HERE,
     shares=(0.75, 0.6, 0.4),
     methods=(REFILL, LAYERS, RANK, UNIFORM, MAGNITUDE),
-    step_shares=(),
     tuned_shares=(0.75, 0.6, 0.4),
 )
 """Budgets by a table that is measured on this machine."""
@@ -96,35 +95,66 @@ def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) ->
 def measure_budgets(
     config: LatencyPruningConfig = FULL, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> pd.DataFrame:
-    """Prune each seed's network to each budget by each method, at once and in steps between which it is trained.
+    """Prune each seed's network to each budget by each method, at once.
 
     Returns:
-        One row a network: ``seed``, ``schedule`` (:data:`AT_ONCE` or :data:`STEPWISE`), ``method``, ``share`` (budget), ``reached``
-        (share of the latency by the table), ``latency_ms``, ``measured_ms`` (of the small network on this machine), ``macs_share``,
-        ``parameters``, ``importance`` (share kept, by the scores of the whole network), accuracy in percent ``before`` tuning, with
-        renewed statistics, and ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
+        One row a network: ``seed``, ``method``, ``share`` (budget), ``reached`` (share of the latency by the table),
+        ``latency_ms``, ``measured_ms`` (of the small network on this machine), ``macs_share``, ``parameters``, ``importance``
+        (share kept, by the scores of the whole network), accuracy in percent ``before`` tuning, with renewed statistics, and
+        ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
 
     Raises:
         Cancelled: Stop was asked for.
     """
+
+    def at_once(task: PruningTask, of: Subject, share: float, method: str) -> tuple[nn.Module, ChannelPlan]:
+        plan = prune_to(share, method, of)
+        return pruned(task, plan), plan
+
+    return _measure(
+        config, [(share, method) for share in config.shares for method in config.methods], at_once, progress, cancel
+    )
+
+
+def measure_steps(
+    config: LatencyPruningConfig = FULL, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> pd.DataFrame:
+    """Prune each seed's network in steps between which it is trained, 40 minibatches in all, the same for each method.
+
+    Returns:
+        As :func:`measure_budgets`; ``before`` is after those minibatches and before the epoch of tuning.
+
+    Raises:
+        Cancelled: Stop was asked for.
+    """
+
+    def in_steps(task: PruningTask, of: Subject, share: float, method: str) -> tuple[nn.Module, ChannelPlan]:
+        return pruned_in_steps(task, of.table, share, method, batch=config.batch, cancel=cancel)
+
+    wanted = [(share, method) for share in config.step_shares for method in config.step_methods]
+    return _measure(config, wanted, in_steps, progress, cancel)
+
+
+def _measure(
+    config: LatencyPruningConfig,
+    wanted: list[tuple[float, str]],
+    prune: Callable[[PruningTask, Subject, float, str], tuple[nn.Module, ChannelPlan]],
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> pd.DataFrame:
     rows = []
-    wanted = [(AT_ONCE, share, method) for share in config.shares for method in config.methods]
-    wanted += [(STEPWISE, share, method) for share in config.step_shares for method in config.step_methods]
     for seed in config.seeds:
         task = pruning_task(seed, config.task, cancel=cancel)
         of = subject(task, _table(config.platform), config.batch)
         dense = task.accuracy(task.model)
-        for schedule, share, method in wanted:
-            progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}, {schedule}")
+        for share, method in wanted:
+            progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}")
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            if schedule == STEPWISE:
-                small, plan = pruned_in_steps(task, of.table, share, method, batch=config.batch, cancel=cancel)
-            else:
-                plan = prune_to(share, method, of)
-                small = pruned(task, plan)
-            row = {"seed": seed, "schedule": schedule, "method": method, "share": share}
-            rows.append(row | _measured(task, of, small, plan, share in config.tuned_shares, config) | {"dense": dense})
+            small, plan = prune(task, of, share, method)
+            row = {"seed": seed, "method": method, "share": share}
+            tuned = share in config.tuned_shares
+            rows.append(row | _measured(task, of, small, plan, tuned, config, cancel) | {"dense": dense})
     return pd.DataFrame(rows)
 
 
@@ -135,13 +165,19 @@ def _table(platform: str) -> LatencyTable:
 
 
 def _measured(
-    task: PruningTask, of: Subject, small: nn.Module, plan: ChannelPlan, tuned: bool, config: LatencyPruningConfig
+    task: PruningTask,
+    of: Subject,
+    small: nn.Module,
+    plan: ChannelPlan,
+    tuned: bool,
+    config: LatencyPruningConfig,
+    cancel: CancelToken | None,
 ) -> dict[str, float]:
     before, after = task.accuracy(small), np.nan
     measured = measure_latency(small, torch.zeros(config.batch, 1, SIDE, SIDE), repetitions=15)
     parameters = sum(parameter.numel() for parameter in small.parameters())
     if tuned:
-        train(small, task.images, task.labels, 1, config.rate, task.seed)
+        train(small, task.images, task.labels, 1, config.rate, task.seed, cancel=cancel)
         after = task.accuracy(small)
     return {
         "reached": plan.latency / of.dense,
@@ -185,6 +221,6 @@ def rank_correlations(networks: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(budgets: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over the seeds of each method at each budget, by schedule."""
+    """Return mean and standard deviation over the seeds of each method at each budget."""
     columns = ["reached", "macs_share", "importance", "before", "after"]
-    return budgets.groupby(["schedule", "share", "method"], sort=False)[columns].agg(["mean", "std"])
+    return budgets.groupby(["share", "method"], sort=False)[columns].agg(["mean", "std"])

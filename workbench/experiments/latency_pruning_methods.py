@@ -114,7 +114,9 @@ def subject(task: PruningTask, table: LatencyTable, batch: int = 64, scored: int
     )
 
 
-def prune_to(share: float, method: str, of: Subject, group_size: str | int = "latency") -> ChannelPlan:
+def prune_to(
+    share: float, method: str, of: Subject, group_size: str | int = "latency", *, singly: bool = True
+) -> ChannelPlan:
     """Return what a method keeps at a share of the whole latency, by the table of the subject.
 
     HALP takes :data:`STEPS` steps with fixed importances and may end below the budget, as published.  All others are filled up: the
@@ -127,6 +129,7 @@ def prune_to(share: float, method: str, of: Subject, group_size: str | int = "la
         method: one of :data:`METHODS`.
         of: the subject.
         group_size: of the knapsacks whose cost is latency; that in MACs takes single channels.
+        singly: whether single channels fill up the rest; of thousands that takes minutes.
 
     Raises:
         ValueError: there is no such method, ``share`` is not in range, or the latency cannot be reached.
@@ -146,7 +149,9 @@ def prune_to(share: float, method: str, of: Subject, group_size: str | int = "la
     else:
         scores = {RANK: of.taylor, UNIFORM: of.taylor, MAGNITUDE: of.magnitude, RANDOM: of.random}[method]
         place = place_in_group(of.graph, scores) if method == UNIFORM else place_of_all(of.graph, scores)
-        return of.plan(filled(of.graph, place, of.latency, target), target)
+        return of.plan(filled(of.graph, place, of.latency, target, singly=singly), target)
+    if not singly:
+        return of.plan(keep, target)
     return of.plan(filled_up(of.graph, keep, place_of_all(of.graph, of.taylor), of.latency, target), target)
 
 
@@ -181,7 +186,15 @@ def _by_macs(of: Subject, target: float) -> Keep:
     return _reached(best, target)
 
 
-def filled(graph: ChannelGraph, place: Scores, latency: Latency, target: float, allowed: Keep | None = None) -> Keep:
+def filled(
+    graph: ChannelGraph,
+    place: Scores,
+    latency: Latency,
+    target: float,
+    allowed: Keep | None = None,
+    *,
+    singly: bool = True,
+) -> Keep:
     """Return what is kept (units,) where channels go in an order, until the latency just meets a target.
 
     Args:
@@ -190,6 +203,7 @@ def filled(graph: ChannelGraph, place: Scores, latency: Latency, target: float, 
         latency: ms of flags (units,).
         target: ms.
         allowed: (units,) what may be kept, at least one channel of each group; None for all.
+        singly: whether single channels further down fill up the rest.
 
     Raises:
         ValueError: the first of each group alone are too slow.
@@ -208,7 +222,8 @@ def filled(graph: ChannelGraph, place: Scores, latency: Latency, target: float, 
             low, best = middle, keep
         else:
             high = middle
-    return filled_up(graph, _reached(best, target), place, latency, target)
+    best = _reached(best, target)
+    return filled_up(graph, best, place, latency, target) if singly else best
 
 
 def filled_up(graph: ChannelGraph, keep: Keep, place: Scores, latency: Latency, target: float) -> Keep:
