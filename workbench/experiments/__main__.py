@@ -19,6 +19,7 @@ from workbench.experiments import (
     how_much_data,
     latency_pruning,
     latency_pruning_platforms,
+    latency_pruning_table,
     latency_pruning_titan_v,
     learning_curves,
     optimal_collection,
@@ -193,6 +194,11 @@ def _pruning_titan_v(progress: Progress) -> tuple[pd.DataFrame, object]:
     return latency_pruning_titan_v.measure_titan_v(progress=progress), {"seeds": [0, 1, 2], "shares": [0.8, 0.6, 0.4]}
 
 
+def _latency_pruning(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = latency_pruning.FULL
+    return latency_pruning_table.run(config, progress, measured=latency_pruning_table.stored()), config
+
+
 def _pruning_networks(progress: Progress) -> tuple[pd.DataFrame, object]:
     return latency_pruning.measure_correlation(latency_pruning.FULL, progress), latency_pruning.FULL
 
@@ -222,6 +228,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "latency_pruning_platforms": _pruning_platforms,
     "latency_pruning_titan_v": _pruning_titan_v,
     "latency_pruning_networks": _pruning_networks,
+    "latency_pruning": _latency_pruning,
     "robust_transformers_errors": _robust_errors,
     "robust_transformers_recipe": _robust_recipe,
     "robust_transformers": _robust_transformers,
