@@ -309,6 +309,18 @@ def test_a_table_of_another_network_names_the_layer(panel):
         panel.add_table("other", LatencyTable({"256_3_32_32_3_1_1": 1.0}))
 
 
+def test_a_table_that_measures_is_asked_about_the_network_it_was_brought_for_alone(small):
+    asked = []
+    small.add_table("here", LatencyTable(measure=lambda spec: asked.append(spec) or 1.0 + spec.macs / 1e9))
+    assert small.platform == "here"
+    asked.clear()
+    small.network = "ResNet-50"
+    assert not asked
+    assert "here" not in small.usable()
+    assert small.platform in small.usable()
+    del small.tables["here"]
+
+
 @pytest.mark.parametrize(
     "name, value, words", [("budget", 5, "budget must be from 20 to 100"), ("platform", "PDP-11", "platform must be")]
 )

@@ -105,7 +105,8 @@ def surface_figure(
     looks = {0: ("circle", "whole layer"), 1: ("diamond", "kept by the plan")}
     traces = [
         {
-            "type": "heatmap", "x": outputs, "y": inputs, "z": ms, "colorscale": "Viridis", "zsmooth": False,
+            "type": "heatmap", "x": outputs, "y": inputs, "z": np.where(np.isfinite(ms), ms, None),
+            "colorscale": "Viridis", "zsmooth": False,
             "colorbar": {"title": {"text": "ms", "side": "top"}, "thickness": 12},
             "hovertemplate": "%{y} in, %{x} out: %{z:.3f} ms<extra></extra>",
         }

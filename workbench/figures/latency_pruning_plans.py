@@ -75,9 +75,10 @@ def matrix_figure(names: Sequence[str], relative: Array | None, title: str) -> g
         for column in range(len(names))
         if np.isfinite(relative[row, column])
     ]  # fmt: skip
+    cells = np.where(np.isfinite(relative), relative, None)
     traces = [
         {
-            "type": "heatmap", "x": list(range(len(names))), "y": list(range(len(names))), "z": relative, "colorscale": "Viridis",
+            "type": "heatmap", "x": list(range(len(names))), "y": list(range(len(names))), "z": cells, "colorscale": "Viridis",
             "xgap": 2, "ygap": 2, "colorbar": {"title": {"text": "%", "side": "top"}, "thickness": 12},
             "hovertemplate": "%{z:.2f} % of the whole network's latency<extra></extra>",
         }

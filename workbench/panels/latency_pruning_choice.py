@@ -46,6 +46,7 @@ class PruningChoice(traitlets.HasTraits):
         self.tables: dict[str, LatencyTable] = {name: simulate_latency_table(key) for name, key in SIMULATED.items()}
         self._drawn: dict[str, tuple] = {}
         self._generation = 0
+        self._measuring: dict[str, str] = {}
         self._made = lru_cache(maxsize=8)(lambda name, generation: self.subjects[name]())
         self._pruners = lru_cache(maxsize=32)(self._make_pruner)
         self._plans = lru_cache(maxsize=512)(self._make_plan)
@@ -108,6 +109,8 @@ class PruningChoice(traitlets.HasTraits):
         for name, table in self.tables.items():
             if name == MEASURED and self.network != TITAN_NETWORK:
                 continue  # its rows are those of this network; others would be approximated throughout
+            if self._measuring.get(name, self.network) != self.network:
+                continue  # it would measure every layer of a network that nobody asked for
             try:
                 subject.graph.latency(table, subject.batch)
             except (KeyError, ValueError):
@@ -144,7 +147,7 @@ class PruningChoice(traitlets.HasTraits):
             self.fit_platforms()
 
     def add_table(self, name: str, table: LatencyTable) -> None:
-        """Offer the latency table of another device, and show it if it knows the network.
+        """Offer the latency table of another device and show it; one that measures is offered for the network shown alone.
 
         Raises:
             ValueError: it knows none of the networks here.
@@ -152,6 +155,8 @@ class PruningChoice(traitlets.HasTraits):
         """
         self.subject.graph.latency(table, self.subject.batch)
         self.tables[name] = table
+        if table.measure is not None:
+            self._measuring[name] = self.network
         self._renew()
         with self.hold():
             self.set_options("platform", self.usable())
