@@ -47,6 +47,7 @@ def film_figure(targets: Array, reached: Array, kept: Array, title: str) -> go.F
         "yaxis": {"title": {"text": "Latency by the table (ms)"}, "range": [0, 1.08 * float(max(targets.max(), reached.max()))]},
         "yaxis2": {
             "title": {"text": "Importance kept (%)"}, "overlaying": "y", "side": "right", "range": [0, 108], "showgrid": False,
+            "tickmode": "linear", "dtick": 20,
         },
     }  # fmt: skip
     return go.Figure(traces, layout)
@@ -57,14 +58,16 @@ def matrix_figure(names: Sequence[str], relative: Array | None, title: str) -> g
 
     Args:
         names: (d,) devices.
-        relative: (d, d) latency of plan i on device j, in % of the whole network there; None before it is known.
+        relative: (d, d) latency of plan i on device j, in % of the whole network there, NaN where it is not known; None for no
+            plan at all.
         title: of the figure.
     """
     short = [name.replace(", simulated", "<br>simulated").replace(", measured", "<br>measured") for name in names]
     if relative is None:
         relative = np.full((len(names), len(names)), np.nan)
     best = relative == relative.min(axis=0, keepdims=True)
-    lit = relative > (relative.min() + relative.max()) / 2
+    known = relative[np.isfinite(relative)]
+    lit = relative > (known.min() + known.max()) / 2 if len(known) else relative > 0
     notes = [
         {
             "x": column, "y": row, "xref": "x", "yref": "y", "showarrow": False,

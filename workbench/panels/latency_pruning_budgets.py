@@ -9,7 +9,16 @@ import plotly.graph_objects as go
 import traitlets
 
 from workbench.experiments.latency_pruning import FULL
-from workbench.experiments.latency_pruning_methods import HALP, MACS, METHODS, RANK, REFILL, UNIFORM
+from workbench.experiments.latency_pruning_methods import (
+    HALP,
+    HEURISTIC,
+    MACS,
+    MAGNITUDE,
+    RANDOM,
+    RANK,
+    REFILL,
+    UNIFORM,
+)
 from workbench.experiments.latency_pruning_task import residual_network
 from workbench.experiments.results import load_results
 from workbench.figures.latency_pruning_budgets import budgets_figure
@@ -22,6 +31,9 @@ BUDGETS = "3 Budget and accuracy"
 AXES = {"latency by the table": "reached", "MACs": "macs_share", "parameters": "parameters"}
 STAGES = {"statistics renewed": "before", "tuned for one epoch": "after"}
 WORDS = {column: words for words, column in AXES.items()}
+LINES = (HALP, REFILL, MACS, RANK, UNIFORM, MAGNITUDE, HEURISTIC, RANDOM)
+"""All methods; the first five, which are drawn at first, have colours of their own."""
+
 P = "<p style='margin:2px 0;line-height:1.5'>"
 
 
@@ -31,7 +43,7 @@ class BudgetViews(traitlets.HasTraits):
     ``budget_methods`` are those drawn, ``budget_axis`` is one of the values of :data:`AXES`, ``budget_stage`` of :data:`STAGES`.
     """
 
-    budget_methods = traitlets.Tuple(default_value=(HALP, REFILL, MACS, RANK, UNIFORM))
+    budget_methods = traitlets.Tuple(default_value=LINES[:5])
     budget_axis = traitlets.Unicode("reached")
     budget_stage = traitlets.Unicode("before")
 
@@ -43,7 +55,7 @@ class BudgetViews(traitlets.HasTraits):
         controls = [
             self.choice("budget_axis", AXES, "Across", place=False),
             self.choice("budget_stage", STAGES, "Accuracy", place=False),
-            self.several("budget_methods", METHODS, "Methods", place=False),
+            self.several("budget_methods", LINES, "Methods", place=False),
         ]
         self._budget_text = widgets.HTML(layout=widgets.Layout(width="100%"))
         self._budget_figure = self.add_figure(self._draw_budgets())
@@ -98,7 +110,7 @@ class BudgetViews(traitlets.HasTraits):
         title = f"Accuracy over {left}"
         sub = f"<br><sub>Digits on the simulated Jetson TX2; {self._budgets_from}</sub>"
         axis = left[:1].upper() + left[1:]
-        return budgets_figure(self.budgets_frame(), dense, axis, title + sub, METHODS, self._here())
+        return budgets_figure(self.budgets_frame(), dense, axis, title + sub, LINES, self._here())
 
     def _budget_words(self) -> str:
         frame, lines = self.budgets_frame(), []

@@ -159,13 +159,20 @@ class DeviceViews(traitlets.HasTraits):
             return
         found = self._matrices.get(self._matrix_key())
         if found is None:
+            copy_into(self._device_figure, self._draw_plan())
             self._device_text.value = (
-                f"{P}Press <i>Compare the devices</i>: one plan is made for each, which takes some seconds.</p>{HELP}"
+                f"{P}This is the plan above alone, on every device, in % of the whole network there. Press "
+                f"<i>Compare the devices</i> for a plan of equal importance for each, which takes some seconds.</p>{HELP}"
             )
-            copy_into(self._device_figure, matrix_figure(self.usable(), None, "Not compared at this setting yet"))
             return
         copy_into(self._device_figure, self._draw_devices(found))
         self._device_text.value = self._device_words(found)
+
+    def _draw_plan(self) -> go.Figure:
+        names, plan = self.usable(), self.plan_for(self.platform, self.budget)
+        relative = np.full((len(names), len(names)), np.nan)
+        relative[names.index(self.platform)] = [self._share(plan, on) for on in names]
+        return matrix_figure(names, relative, f"Latency left by one plan<br><sub>{self.network}, {self.budget} %</sub>")
 
     def _draw_devices(self, found: Matrix) -> go.Figure:
         title = (
@@ -186,7 +193,3 @@ class DeviceViews(traitlets.HasTraits):
             f"fastest. Farthest off: the plan for {names[worst[0]]} takes {away[worst]:.1f} points more on {names[worst[1]]} than "
             f"that device's own. Simulated devices are illustrative, and no measurements.</p>{HELP}"
         )
-
-
-def _eighths(size: int) -> list[int]:
-    return sorted({max(1, size * part // 8) for part in range(1, 9)})

@@ -175,6 +175,8 @@ class StairsViews(traitlets.HasTraits):
                 if self.platform == MEASURED
                 else "A simulated device shows mechanisms (tiles, bandwidth, launch cost); its constants are illustrative."
                 if "simulated" in self.platform
-                else ""
+                else "A table that is measured on a busy machine has noise of its own: small steps down may be that."
+                if self.tables[self.platform].measure is not None
+                else "Widths without a dot are approximated from those that the table has."
             )
         return "".join(f"{P}{line}</p>" for line in lines if line)
