@@ -77,7 +77,7 @@ def stairs_figure(stairs: Stairs, title: str) -> go.Figure:
             "type": "rect", "xref": "x", "yref": "paper", "x0": int(edge) + 0.5, "x1": int(edge) + stairs.step + 0.5,
             "y0": 0, "y1": 1, "fillcolor": GREY, "opacity": 0.1, "line": {"width": 0}, "layer": "below",
         }
-        for edge in edges[:40]
+        for edge in edges
     ]  # fmt: skip
     layout = {
         "template": TEMPLATE, "title": {"text": title}, "height": 440, "shapes": bands,

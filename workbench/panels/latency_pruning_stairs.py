@@ -22,6 +22,7 @@ ROWS = {f"MobileNetV1, {row.layer} (measured)": row for row in MOBILENET_V1_ROWS
 ROWED = frozenset(row.spec(count) for row in RESNET_ROWS for count in range(1, len(row.ms) + 1))
 """What was measured of ResNet-50 on a TITAN V."""
 
+FIRST_SHOWN = "layer4.0.conv1"
 AS_BUILT = 0
 CELLS = 16
 P = "<p style='margin:2px 0;line-height:1.5'>"
@@ -54,7 +55,7 @@ class StairsViews(traitlets.HasTraits):
         """Make the controls, the figures and the tab."""
         self._found_stairs = lru_cache(maxsize=128)(self._find_stairs)
         self._found_surface = lru_cache(maxsize=128)(self._find_surface)
-        self.stair_layer = self._layer_names()[-3]
+        self.stair_layer = FIRST_SHOWN
         controls = [
             self.dropdown("stair_layer", self._layer_names(), "Layer", place=False),
             self.slider("stair_inputs", 10, 100, 5, "Input channels left", "%", place=False),
@@ -112,7 +113,9 @@ class StairsViews(traitlets.HasTraits):
         widths = np.array([spec.out_channels for spec in specs])
         known = np.isfinite(ms)
         even = known.all() and len(set(np.diff(widths).tolist())) <= 1
-        step = step_size(widths, ms) if even else int(widths[-1])
+        step = step_size(widths, ms) if even and len(widths) > 1 else int(widths[-1])
+        if step <= widths[0]:  # as fine as the widths that are looked at: a slope, no stairs
+            step = int(widths[-1])
         rows = ROWED if self.platform == MEASURED else frozenset(() if table.measure is not None else table)
         measured = np.array([spec in rows or self.stair_layer in ROWS for spec in specs])
         return Stairs(widths, ms, np.array([float(spec.macs) for spec in specs]), measured, step, None)
