@@ -73,6 +73,8 @@ def test_blocks_of_a_row_lie_end_to_end_over_the_budget():
     figure = trap_figure(rows, 8.0, 2, "A title")
     assert list(named(figure, "layer B").base) == [6, 0]
     assert list(named(figure, "layer B").text) == ["B1: 5", "B1: 5"]
+    narrow = trap_figure([Row("one", [(0, 1, 0.1, 9.0)], "words")], 8.0, 1, "A title")
+    assert list(named(narrow, "layer A").text) == ["9"]
     assert figure.layout.shapes[0].x0 == figure.layout.shapes[0].x1 == 8
     assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
 

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 FREE = 1e-3
 """Of the largest block of a group, the share of ms below which a block is free."""
+NARROW = 0.08
+"""Share of the axis up to which a block of the trap is too narrow for its name."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def trap_figure(rows: Sequence[Row], budget: float, layers: int, title: str) -> 
         layers: how many colours are needed, at most four.
         title: of the figure.
     """
+    most = max(max((sum(block[2] for block in row.blocks) for row in rows), default=budget), budget)
     traces = []
     for layer in range(4):
         y, base, width, text, hover = [], [], [], [], []
@@ -169,7 +172,7 @@ def trap_figure(rows: Sequence[Row], budget: float, layers: int, title: str) -> 
                     y.append(place)
                     base.append(start)
                     width.append(cost)
-                    text.append(f"{name}: {value:g}")
+                    text.append(f"{name}: {value:g}" if cost > NARROW * most else f"{value:g}")
                     hover.append(f"{row.name}: block {name}, {cost:g} ms, importance {value:g}")
                 start += cost
         traces.append(
@@ -183,7 +186,6 @@ def trap_figure(rows: Sequence[Row], budget: float, layers: int, title: str) -> 
                 },
             }
         )  # fmt: skip
-    most = max(max((sum(block[2] for block in row.blocks) for row in rows), default=budget), budget)
     notes = [
         {"x": 0, "y": place - 0.3, "xref": "x", "yref": "y", "xanchor": "left", "yanchor": "bottom", "showarrow": False,
          "text": f"<b>{row.name}</b>: {row.words}"}
