@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +26,8 @@ def stairs(ms, kept=None):
 def test_faster_widths_are_those_below_any_narrower_one_that_is_known():
     np.testing.assert_array_equal(faster(stairs([1.0, 3.0, 2.0, np.nan, 2.5, 3.0])), [0, 0, 1, 0, 1, 0])
     assert not faster(stairs([1.0, 1.0, 1.0])).any()
+    between = replace(stairs([1.0, 3.0, 2.5, 2.0]), measured=np.array([True, True, False, True]))
+    np.testing.assert_array_equal(faster(between), [0, 0, 0, 1])
 
 
 def test_stairs_mark_the_plan_and_what_multiplications_foretell_ends_on_the_whole_layer():

@@ -35,10 +35,11 @@ class Stairs:
 
 
 def faster(stairs: Stairs) -> NDArray[np.bool_]:
-    """Return (n,) whether a width runs faster than a narrower one that is known."""
+    """Return (n,) whether a width runs faster than a narrower one that is known; of the measured widths, where there are any."""
     ms = np.where(np.isfinite(stairs.ms), stairs.ms, -np.inf)
     before = np.concatenate([[-np.inf], np.maximum.accumulate(ms)[:-1]])
-    return np.isfinite(stairs.ms) & (stairs.ms < before - 1e-12)
+    said = stairs.measured if stairs.measured.any() else np.isfinite(stairs.ms)
+    return said & np.isfinite(stairs.ms) & (stairs.ms < before - 1e-12)
 
 
 def stairs_figure(stairs: Stairs, title: str) -> go.Figure:

@@ -164,12 +164,12 @@ class StairsViews(traitlets.HasTraits):
         lines = [
             f"Grey bands are {stairs.step} channels wide, the usual step of this layer: within a step channels are free."
             if stairs.step < stairs.widths[-1]
-            else "No step stands out."
+            else "No step stands out between the widths that are known."
         ]
         if len(quick):
-            example = int(quick[0])
+            widths = "one width" if len(quick) == 1 else f"{len(quick)} widths"
             lines.append(
-                f"At {len(quick)} widths <b>more channels run faster</b> than fewer, at {example} for the first time: no count of "
+                f"At {widths} <b>more channels run faster</b> than fewer, at {int(quick[0])} for the first time: no count of "
                 "multiplications foretells that."
             )
         if self.stair_layer not in ROWS and not stairs.measured.all():
