@@ -1,0 +1,1 @@
+"""Cameras, projection, rotations, poses, homographies, depth maps."""
