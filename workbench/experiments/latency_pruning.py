@@ -82,7 +82,7 @@ MEASURED = LatencyPruningConfig(
     tuned_shares=LatencyPruningConfig.shares,
 )
 """Budgets by a table that is measured on this machine, each network tuned."""
-ROUNDS = 5
+ROUNDS = 15
 """In which networks are measured in turn."""
 
 

@@ -39,7 +39,8 @@ IMPORTANCES, SOLVERS, STEPS = "importance", "solver", "steps"
 KINDS = (SIZES, SIZES_PUBLISHED, IMPORTANCES, SOLVERS, STEPS)
 KINDS_HERE = (SIZES, SIZES_PUBLISHED, SOLVERS)
 """What depends on the stairs, and so is also measured with a table of this machine."""
-STEP, TWO_STEPS, TAYLOR, EXACT = "step", "two steps", "Taylor", "exact"
+STEP, TWO_STEPS, TAYLOR = "step", "two steps", "Taylor"
+EXACT, PUBLISHED, GREEDY = "exact", "published", "greedy"
 MINIBATCHES = 40
 """Of training in all, however many steps they are cut in."""
 SHARES = (0.6, 0.4)
@@ -69,8 +70,8 @@ CHOICES = {
     IMPORTANCES: {name: Choice(importance=name) for name in (TAYLOR, MAGNITUDE, RANDOM)},
     SOLVERS: {
         EXACT: Choice(),
-        "published": Choice(solver=solve_knapsack_published),
-        "greedy": Choice(solver=solve_knapsack_greedy),
+        PUBLISHED: Choice(solver=solve_knapsack_published),
+        GREEDY: Choice(solver=solve_knapsack_greedy),
     },
 }
 IN_STEPS = {f"{method}, {steps}": (method, steps) for method in (HALP, LAYERS) for steps in (1, 2, 5, 10, 20)}
