@@ -14,7 +14,14 @@ from workbench.experiments.results import load_results
 from workbench.pruning import recalibrate_bn
 from workbench.retrieval import Encoding, Features, FeatureStore, Letterbox, Shard, Template, compress, fit_projections
 
-from . import fair_encoding, latency_pruning, pruned_accuracy, robust_transformers, targeted_selection
+from . import (
+    fair_encoding,
+    latency_pruning,
+    pose_distillation,
+    pruned_accuracy,
+    robust_transformers,
+    targeted_selection,
+)
 from . import optimal_collection as subject
 from .__main__ import with_other_areas
 from .side_by_side import BenchmarkConfig, Comparison
@@ -112,3 +119,11 @@ def test_digits_are_held_out_and_a_residual_network_learns_them():
     pruned_accuracy.train(model, images, labels, 2, 0.1, 0)
     recalibrate_bn(model, images.split(250))
     assert pruned_accuracy.accuracy(model, *pruned_accuracy.digits(500, 5, held_out=True)) > 0.3
+
+
+def test_votes_of_images_differ_in_number_and_the_divergence_agrees_with_its_peer():
+    """Where GeomLoss is not installed the row is left out, not invented."""
+    student, teacher = pose_distillation.two_sets(0, images=3)
+    assert len({int((votes.scores[image] > 0).sum()) for votes in (student, teacher) for image in range(3)}) > 1
+    for comparison in pose_distillation.divergence(TINY, backward=True, images=2):
+        assert float(comparison.agreement.split("in float64 ")[1].split(",")[0]) < 1e-5
