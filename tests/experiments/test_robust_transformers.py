@@ -15,8 +15,9 @@ from workbench.experiments import robust_transformers as experiment
 from workbench.experiments import robust_transformers_lab as lab
 from workbench.experiments import robust_transformers_measure as measuring
 from workbench.experiments import robust_transformers_train as training
+from workbench.experiments.claim_values import NOT_MEASURED
 from workbench.experiments.results import COLUMNS
-from workbench.experiments.robust_transformers_claims import NOT_MEASURED, claims
+from workbench.experiments.robust_transformers_claims import claims
 from workbench.experiments.robust_transformers_config import (
     CNN,
     DESIGNS,

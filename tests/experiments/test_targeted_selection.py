@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from workbench.datasets import EmojiStreetConfig, emoji_street
+from workbench.experiments.claim_values import NOT_MEASURED
 from workbench.experiments.results import COLUMNS, load_results
 from workbench.experiments.selection_pool import PoolConfig
 from workbench.experiments.targeted_selection import FULL, QUICK, run
@@ -24,7 +25,7 @@ from workbench.experiments.targeted_selection_bench import (
     ranking_rows,
     standardiser,
 )
-from workbench.experiments.targeted_selection_claims import CLAIMS, NOT_MEASURED, claims
+from workbench.experiments.targeted_selection_claims import CLAIMS, claims
 from workbench.experiments.targeted_selection_config import BUYERS, LoopConfig, SelectionConfig
 from workbench.experiments.targeted_selection_loop import LOOP_COLUMNS
 from workbench.experiments.targeted_selection_methods import random_backbone

@@ -18,6 +18,9 @@ from workbench.experiments import (
     fair_encoding_scores,
     how_much_data,
     latency_pruning,
+    latency_pruning_platforms,
+    latency_pruning_table,
+    latency_pruning_titan_v,
     learning_curves,
     optimal_collection,
     robust_transformers,
@@ -176,7 +179,24 @@ def _pruning_budgets(progress: Progress) -> tuple[pd.DataFrame, object]:
 
 
 def _pruning_platforms(progress: Progress) -> tuple[pd.DataFrame, object]:
-    return latency_pruning.measure_platforms(latency_pruning.FULL, progress=progress), latency_pruning.FULL
+    return latency_pruning_platforms.measure_platforms(progress=progress), {"seeds": [0, 1, 2], "importance": 0.8}
+
+
+def _pruning_steps(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_steps(latency_pruning.FULL, progress), latency_pruning.FULL
+
+
+def _pruning_measured(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning.measure_budgets(latency_pruning.MEASURED, progress), latency_pruning.MEASURED
+
+
+def _pruning_titan_v(progress: Progress) -> tuple[pd.DataFrame, object]:
+    return latency_pruning_titan_v.measure_titan_v(progress=progress), {"seeds": [0, 1, 2], "shares": [0.8, 0.6, 0.4]}
+
+
+def _latency_pruning(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = latency_pruning.FULL
+    return latency_pruning_table.run(config, progress, measured=latency_pruning_table.stored()), config
 
 
 def _pruning_networks(progress: Progress) -> tuple[pd.DataFrame, object]:
@@ -203,8 +223,12 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "fair_encoding_scores": _fair_encoding_scores,
     "fair_encoding": _fair_encoding,
     "latency_pruning_budgets": _pruning_budgets,
+    "latency_pruning_steps": _pruning_steps,
+    "latency_pruning_measured": _pruning_measured,
     "latency_pruning_platforms": _pruning_platforms,
+    "latency_pruning_titan_v": _pruning_titan_v,
     "latency_pruning_networks": _pruning_networks,
+    "latency_pruning": _latency_pruning,
     "robust_transformers_errors": _robust_errors,
     "robust_transformers_recipe": _robust_recipe,
     "robust_transformers": _robust_transformers,

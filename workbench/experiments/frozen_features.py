@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.datasets.cifar10 import load_cifar10
 from workbench.datasets.files import atomic_write, cache_dir, sha256
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.training.progress import CancelToken, Progress, no_progress
 
 CHUNK = 2000
@@ -140,8 +141,6 @@ def _trunk(weights: Path):
 def _forward(trunk, pictures: np.ndarray, side: int) -> np.ndarray:
     import torch
     from torch.nn.functional import interpolate
-
-    from workbench.models.mobilenet_v2 import IMAGENET_MEAN, IMAGENET_STD
 
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     parts = []

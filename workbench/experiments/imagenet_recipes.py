@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
 
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.models.fan import VARIANTS
 from workbench.training import TrainingConfig
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MAGNITUDE, MAGNITUDE_SPREAD, MAGNITUDES, OPERATIONS = 9.0, 0.5, 10.0, 2
 """Of RandAugment: mean and standard deviation of the magnitude, of 10, and operations of which each is done half of the time."""
 

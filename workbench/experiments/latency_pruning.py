@@ -1,4 +1,4 @@
-"""Prune the small network to latency budgets by every method: accuracy, transfer between platforms, and tables beside reality.
+"""Prune the small network to latency budgets by every method: accuracy, and tables beside reality.
 
 Shen et al., "Structural Pruning via Latency-Saliency Knapsack", NeurIPS 2022 (arXiv 2210.06659), small: digits, one residual
 network a seed, latency by a simulated platform (illustrative constants) or by a table measured here.
@@ -6,6 +6,7 @@ network a seed, latency by a simulated platform (illustrative constants) or by a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from workbench.experiments.latency_pruning_methods import (
+    LAYERS,
     MAGNITUDE,
     METHODS,
     RANK,
@@ -24,9 +26,9 @@ from workbench.experiments.latency_pruning_methods import (
     prune_to,
     subject,
 )
+from workbench.experiments.latency_pruning_steps import IN_STEPS, pruned_in_steps
 from workbench.experiments.latency_pruning_task import BATCH, SIDE, PruningTask, TaskConfig, pruning_task, train
 from workbench.pruning import (
-    PLATFORMS,
     ChannelPlan,
     LatencyTable,
     TorchTimer,
@@ -37,6 +39,7 @@ from workbench.pruning import (
 )
 from workbench.training import CancelToken, Progress, no_progress
 
+HERE = "this machine"
 RECALIBRATED = 8
 """Batches that the statistics are renewed with."""
 
@@ -47,10 +50,12 @@ class LatencyPruningConfig:
 
     Attributes:
         seeds: of networks and images.
-        platform: simulated, whose table gives the budgets.
-        shares: of the whole latency, before tuning.
-        tuned_shares: those at which ``tuned_methods`` are also trained for one epoch.
-        tuned_methods: see there.
+        platform: simulated, whose table gives the budgets, or :data:`HERE` for a table measured on this machine.
+        shares: of the whole latency, for ``methods`` at once.
+        methods: see there.
+        step_shares: of the whole latency, for ``step_methods`` in steps with training between.
+        step_methods: see there.
+        tuned_shares: those at which the small network is also trained for one epoch.
         rate: of that epoch.
         batch: images at once on the device.
         subnets: random networks that table and MACs are compared with reality on.
@@ -60,8 +65,10 @@ class LatencyPruningConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     platform: str = "jetson_tx2"
     shares: tuple[float, ...] = (0.9, 0.75, 0.6, 0.4, 0.3)
+    methods: tuple[str, ...] = METHODS
+    step_shares: tuple[float, ...] = (0.6, 0.4)
+    step_methods: tuple[str, ...] = IN_STEPS
     tuned_shares: tuple[float, ...] = (0.6, 0.4)
-    tuned_methods: tuple[str, ...] = (REFILL, RANK, UNIFORM, MAGNITUDE)
     rate: float = 0.02
     batch: int = 64
     subnets: int = 14
@@ -69,6 +76,13 @@ class LatencyPruningConfig:
 
 
 FULL = LatencyPruningConfig()
+MEASURED = LatencyPruningConfig(
+    platform=HERE,
+    shares=(0.75, 0.6, 0.4),
+    methods=(REFILL, LAYERS, RANK, UNIFORM, MAGNITUDE),
+    tuned_shares=(0.75, 0.6, 0.4),
+)
+"""Budgets by a table that is measured on this machine."""
 
 
 def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) -> nn.Module:
@@ -81,78 +95,100 @@ def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) ->
 def measure_budgets(
     config: LatencyPruningConfig = FULL, progress: Progress = no_progress, cancel: CancelToken | None = None
 ) -> pd.DataFrame:
-    """Prune each seed's network to each budget by each method.
+    """Prune each seed's network to each budget by each method, at once.
 
     Returns:
         One row a network: ``seed``, ``method``, ``share`` (budget), ``reached`` (share of the latency by the table),
-        ``latency_ms``, ``macs_share``, ``parameters``, ``importance`` (share kept), accuracy in percent ``before`` tuning, with
-        renewed statistics, and ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
+        ``latency_ms``, ``measured_ms`` (of the small network on this machine), ``macs_share``, ``parameters``, ``importance``
+        (share kept, by the scores of the whole network), accuracy in percent ``before`` tuning, with renewed statistics, and
+        ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
 
     Raises:
         Cancelled: Stop was asked for.
     """
+
+    def at_once(task: PruningTask, of: Subject, share: float, method: str) -> tuple[nn.Module, ChannelPlan]:
+        plan = prune_to(share, method, of)
+        return pruned(task, plan), plan
+
+    return _measure(
+        config, [(share, method) for share in config.shares for method in config.methods], at_once, progress, cancel
+    )
+
+
+def measure_steps(
+    config: LatencyPruningConfig = FULL, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> pd.DataFrame:
+    """Prune each seed's network in steps between which it is trained, 40 minibatches in all, the same for each method.
+
+    Returns:
+        As :func:`measure_budgets`; ``before`` is after those minibatches and before the epoch of tuning.
+
+    Raises:
+        Cancelled: Stop was asked for.
+    """
+
+    def in_steps(task: PruningTask, of: Subject, share: float, method: str) -> tuple[nn.Module, ChannelPlan]:
+        return pruned_in_steps(task, of.table, share, method, batch=config.batch, cancel=cancel)
+
+    wanted = [(share, method) for share in config.step_shares for method in config.step_methods]
+    return _measure(config, wanted, in_steps, progress, cancel)
+
+
+def _measure(
+    config: LatencyPruningConfig,
+    wanted: list[tuple[float, str]],
+    prune: Callable[[PruningTask, Subject, float, str], tuple[nn.Module, ChannelPlan]],
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> pd.DataFrame:
     rows = []
-    total = len(config.seeds) * len(config.shares) * len(METHODS)
     for seed in config.seeds:
         task = pruning_task(seed, config.task, cancel=cancel)
-        of = subject(task, simulate_latency_table(config.platform), config.batch)
+        of = subject(task, _table(config.platform), config.batch)
         dense = task.accuracy(task.model)
-        for share in config.shares:
-            for method in METHODS:
-                progress(len(rows), total, f"seed {seed}, {method} at {share:.0%}")
-                if cancel is not None:
-                    cancel.raise_if_cancelled()
-                row = _row(task, of, share, method, config, cancel)
-                rows.append({"seed": seed, "method": method, "share": share, **row, "dense": dense})
+        for share, method in wanted:
+            progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}")
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            small, plan = prune(task, of, share, method)
+            row = {"seed": seed, "method": method, "share": share}
+            tuned = share in config.tuned_shares
+            rows.append(row | _measured(task, of, small, plan, tuned, config, cancel) | {"dense": dense})
     return pd.DataFrame(rows)
 
 
-def _row(
-    task: PruningTask, of: Subject, share: float, method: str, config: LatencyPruningConfig, cancel: CancelToken | None
+def _table(platform: str) -> LatencyTable:
+    if platform == HERE:
+        return LatencyTable(measure=TorchTimer(repetitions=9, unit="conv+bn+relu"))
+    return simulate_latency_table(platform)
+
+
+def _measured(
+    task: PruningTask,
+    of: Subject,
+    small: nn.Module,
+    plan: ChannelPlan,
+    tuned: bool,
+    config: LatencyPruningConfig,
+    cancel: CancelToken | None,
 ) -> dict[str, float]:
-    plan = prune_to(share, method, of)
-    small = pruned(task, plan)
     before, after = task.accuracy(small), np.nan
-    if share in config.tuned_shares and method in config.tuned_methods:
+    measured = measure_latency(small, torch.zeros(config.batch, 1, SIDE, SIDE), repetitions=15)
+    parameters = sum(parameter.numel() for parameter in small.parameters())
+    if tuned:
         train(small, task.images, task.labels, 1, config.rate, task.seed, cancel=cancel)
         after = task.accuracy(small)
     return {
         "reached": plan.latency / of.dense,
         "latency_ms": plan.latency,
+        "measured_ms": measured,
         "macs_share": sum(spec.macs for spec in of.graph.specs(of.batch, plan.keep)) / of.macs,
-        "parameters": sum(parameter.numel() for parameter in small.parameters()),
-        "importance": plan.importance / of.taylor.sum(),
+        "parameters": parameters,
+        "importance": float(of.taylor[of.graph.effective(plan.keep)].sum() / of.taylor.sum()),
         "before": before,
         "after": after,
     }
-
-
-def measure_platforms(
-    config: LatencyPruningConfig = FULL, share: float = 0.5, progress: Progress = no_progress
-) -> pd.DataFrame:
-    """Keep as much importance as a budget on one platform allows, by the knapsack of another.
-
-    Returns:
-        Columns ``seed``, ``planned_for``, ``run_on``, ``reached`` (share of the latency there, at most ``share``) and
-        ``importance`` (share kept), NaN where no plan down to a quarter of the latency is fast enough there.  The plan for the
-        platform itself should be the best of those that run on it.
-    """
-    rows = []
-    for done, seed in enumerate(config.seeds):
-        progress(done, len(config.seeds), f"platforms, seed {seed}")
-        task = pruning_task(seed, config.task)
-        subjects = {name: subject(task, simulate_latency_table(name), config.batch) for name in PLATFORMS}
-        for planned, of in subjects.items():
-            plans = [prune_to(float(part), REFILL, of) for part in np.linspace(0.95, 0.25, 29)]
-            for run, there in subjects.items():
-                shares = [there.graph.latency(there.table, there.batch, plan.keep) / there.dense for plan in plans]
-                fitting = [place for place, reached in enumerate(shares) if reached <= share]
-                if not fitting:
-                    rows.append((seed, planned, run, np.nan, np.nan))
-                    continue
-                best = max(fitting, key=lambda place, plans=plans: plans[place].importance)
-                rows.append((seed, planned, run, shares[best], plans[best].importance / of.taylor.sum()))
-    return pd.DataFrame(rows, columns=["seed", "planned_for", "run_on", "reached", "importance"])
 
 
 def measure_correlation(config: LatencyPruningConfig = FULL, progress: Progress = no_progress) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,10 +26,12 @@ from workbench.pruning import (
 
 Keep = NDArray[np.bool_]
 Scores = NDArray[np.float64]
+Latency = Callable[[Keep], float]
 
 HALP, REFILL, HEURISTIC, MACS = "HALP", "HALP, refilled", "HALP, published solver", "HALP, cost in MACs"
+LAYERS = "HALP, refilled, layers kept"
 RANK, UNIFORM, MAGNITUDE, RANDOM = "Taylor rank", "uniform", "magnitude", "random"
-METHODS = (HALP, REFILL, HEURISTIC, MACS, RANK, UNIFORM, MAGNITUDE, RANDOM)
+METHODS = (HALP, REFILL, LAYERS, HEURISTIC, MACS, RANK, UNIFORM, MAGNITUDE, RANDOM)
 STEPS, SCORED, HALVINGS = 5, 8, 14
 
 
@@ -63,6 +66,15 @@ class Subject:
     def macs(self) -> int:
         """Return multiplications of the convolutions on a batch."""
         return sum(spec.macs for spec in self.graph.specs(self.batch))
+
+    def latency(self, keep: Keep) -> float:
+        """Return ms by the table of what is kept (units,)."""
+        return self.graph.latency(self.table, self.batch, keep)
+
+    def plan(self, keep: Keep, target: float) -> ChannelPlan:
+        """Return the plan that keeps some units (units,), with its latency and importance."""
+        importance = float(self.taylor[self.graph.effective(keep)].sum())
+        return ChannelPlan(self.graph, keep, self.latency(keep), target, importance)
 
 
 def subject(task: PruningTask, table: LatencyTable, batch: int = 64, scored: int = SCORED) -> Subject:
@@ -102,17 +114,22 @@ def subject(task: PruningTask, table: LatencyTable, batch: int = 64, scored: int
     )
 
 
-def prune_to(share: float, method: str, of: Subject, group_size: str | int = "latency") -> ChannelPlan:
+def prune_to(
+    share: float, method: str, of: Subject, group_size: str | int = "latency", *, singly: bool = True
+) -> ChannelPlan:
     """Return what a method keeps at a share of the whole latency, by the table of the subject.
 
     HALP takes :data:`STEPS` steps with fixed importances and may end below the budget, as published.  All others are filled up: the
-    knapsacks by their capacity, ranks and widths channel by channel, each until the latency of the table just meets the budget.
+    knapsacks by their capacity, ranks and widths by how far down channels are kept, and then each by single channels, the next in
+    its own order first, as long as the latency of the table meets the budget (:func:`filled_up`).  Only the knapsacks may empty a
+    layer, but for ``LAYERS``.
 
     Args:
         share: of the whole latency, above 0 and at most 1.
         method: one of :data:`METHODS`.
         of: the subject.
         group_size: of the knapsacks whose cost is latency; that in MACs takes single channels.
+        singly: whether single channels fill up the rest; of thousands that takes minutes.
 
     Raises:
         ValueError: there is no such method, ``share`` is not in range, or the latency cannot be reached.
@@ -123,16 +140,23 @@ def prune_to(share: float, method: str, of: Subject, group_size: str | int = "la
         raise ValueError(f"share must be above 0 and at most 1 of the latency, got {share!r}")
     target = share * of.dense
     if method == MACS:
-        return _by_macs(of, target)
-    if method in (HALP, REFILL, HEURISTIC):
-        return _by_latency(of, target, method, group_size)
-    scores = {RANK: of.taylor, UNIFORM: of.taylor, MAGNITUDE: of.magnitude, RANDOM: of.random}[method]
-    place = _place_in_group(of.graph, scores) if method == UNIFORM else _place_of_all(of.graph, scores)
-    return _filled(of, place, target)
+        keep = _by_macs(of, target)
+    elif method in (HALP, REFILL, LAYERS, HEURISTIC):
+        plan = _by_latency(of, target, method, group_size)
+        if method == HALP:
+            return plan
+        keep = plan.keep
+    else:
+        scores = {RANK: of.taylor, UNIFORM: of.taylor, MAGNITUDE: of.magnitude, RANDOM: of.random}[method]
+        place = place_in_group(of.graph, scores) if method == UNIFORM else place_of_all(of.graph, scores)
+        return of.plan(filled(of.graph, place, of.latency, target, singly=singly), target)
+    if not singly:
+        return of.plan(keep, target)
+    return of.plan(filled_up(of.graph, keep, place_of_all(of.graph, of.taylor), of.latency, target), target)
 
 
 def _by_latency(of: Subject, target: float, method: str, group_size: str | int) -> ChannelPlan:
-    config = HALPConfig(refill=method != HALP, group_size=group_size, allow_ragged=True)
+    config = HALPConfig(refill=method != HALP, group_size=group_size, allow_ragged=True, keep_one=method == LAYERS)
     options = {"solver": solve_knapsack_published} if method == HEURISTIC else {}
     pruner = HALPPruner(of.model, of.graph, of.table, of.batch, config, **options)
     if method != HALP:
@@ -143,7 +167,7 @@ def _by_latency(of: Subject, target: float, method: str, group_size: str | int) 
     return plan
 
 
-def _by_macs(of: Subject, target: float) -> ChannelPlan:
+def _by_macs(of: Subject, target: float) -> Keep:
     """Bisect the budget in MACs until the latency by the table just meets the target."""
     costs = LatencyTable(measure=lambda spec: spec.macs / 1e9)
     pruner = HALPPruner(of.model, of.graph, costs, of.batch, HALPConfig(group_size=1))
@@ -155,38 +179,76 @@ def _by_macs(of: Subject, target: float) -> ChannelPlan:
         except ValueError:
             low = middle
             continue
-        plan = _plan(of, keep, target)
-        if plan.latency <= target:
-            low, best = middle, plan
+        if of.latency(keep) <= target:
+            low, best = middle, keep
         else:
             high = middle
     return _reached(best, target)
 
 
-def _filled(of: Subject, place: NDArray[np.int64] | Scores, target: float) -> ChannelPlan:
-    """Bisect how far down the places (units,) channels are kept; the best of each group always is."""
-    first = np.zeros(of.graph.units, bool)
-    for group in of.graph.groups:
+def filled(
+    graph: ChannelGraph,
+    place: Scores,
+    latency: Latency,
+    target: float,
+    allowed: Keep | None = None,
+    *,
+    singly: bool = True,
+) -> Keep:
+    """Return what is kept (units,) where channels go in an order, until the latency just meets a target.
+
+    Args:
+        graph: of the network.
+        place: (units,) the smallest is kept first, and the first of each group always.
+        latency: ms of flags (units,).
+        target: ms.
+        allowed: (units,) what may be kept, at least one channel of each group; None for all.
+        singly: whether single channels further down fill up the rest.
+
+    Raises:
+        ValueError: the first of each group alone are too slow.
+    """
+    allowed = graph.everything() if allowed is None else allowed
+    place = np.where(allowed, place, np.inf)
+    first = np.zeros(graph.units, bool)
+    for group in graph.groups:
         first[group.start + int(place[group.units].argmin())] = True
-    levels = np.unique(place)
+    levels = np.unique(place[allowed])
     low, high, best = -1, len(levels), None
     while high - low > 1:
         middle = (low + high) // 2
-        plan = _plan(of, first | (place <= levels[middle]), target)
-        if plan.latency <= target:
-            low, best = middle, plan
+        keep = first | (place <= levels[middle])
+        if latency(keep) <= target:
+            low, best = middle, keep
         else:
             high = middle
-    return _reached(best, target)
+    best = _reached(best, target)
+    return filled_up(graph, best, place, latency, target) if singly else best
 
 
-def _place_of_all(graph: ChannelGraph, scores: Scores) -> Scores:
+def filled_up(graph: ChannelGraph, keep: Keep, place: Scores, latency: Latency, target: float) -> Keep:
+    """Return ``keep`` (units,) and each further channel, in the order of ``place``, with which the latency still meets a target.
+
+    Groups that were emptied stay empty, and channels whose place is not finite are left out.
+    """
+    keep = keep.copy()
+    open_ = np.isfinite(place) & ~keep
+    for group in graph.groups:
+        open_[group.units] &= keep[group.units].any()
+    for unit in sorted(np.flatnonzero(open_), key=lambda unit: place[unit]):
+        keep[unit] = True
+        keep[unit] = latency(keep) <= target
+    return keep
+
+
+def place_of_all(graph: ChannelGraph, scores: Scores) -> Scores:
+    """Return the place of each unit (units,) among all, the most important first."""
     place = np.empty(graph.units)
     place[np.argsort(-scores, kind="stable")] = np.arange(graph.units)
     return place
 
 
-def _place_in_group(graph: ChannelGraph, scores: Scores) -> Scores:
+def place_in_group(graph: ChannelGraph, scores: Scores) -> Scores:
     """Return the place of each unit in its own group, as a share of the group."""
     place = np.empty(graph.units)
     for group in graph.groups:
@@ -195,12 +257,7 @@ def _place_in_group(graph: ChannelGraph, scores: Scores) -> Scores:
     return place
 
 
-def _plan(of: Subject, keep: Keep, target: float) -> ChannelPlan:
-    latency = of.graph.latency(of.table, of.batch, keep)
-    return ChannelPlan(of.graph, keep, latency, target, float(of.taylor[of.graph.effective(keep)].sum()))
-
-
-def _reached(plan: ChannelPlan | None, target: float) -> ChannelPlan:
-    if plan is None:
+def _reached(keep: Keep | None, target: float) -> Keep:
+    if keep is None:
         raise ValueError(f"a latency of {target:g} ms cannot be reached by this method")
-    return plan
+    return keep

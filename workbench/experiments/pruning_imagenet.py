@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy
 from torchvision.transforms import v2
 
 from workbench.datasets import read_imagenet
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.experiments.imagenet_training import TransformedFiles, top_1
 from workbench.experiments.pruning_run import PrunedRun, Schedule, Task, prune_and_tune, reduced
 from workbench.pruning import ChannelGraph, HALPConfig, LatencyTable, titan_v_table
@@ -36,7 +37,6 @@ from workbench.training import (
     seed_everything,
 )
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STEM = "conv1"
 INNER_SIZES = {1: (32, 32), 2: (32, 32), 3: (128, 32), 4: (32, 32)}
 """Channels an item in the first and second convolution of a block, by stage."""

@@ -20,6 +20,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from workbench.datasets import ImageEntry, read_voc
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.experiments.pruning_run import PrunedRun, Schedule, Task, prune_and_tune, reduced
 from workbench.metrics import BoxSet, voc_average_precision
 from workbench.models.ssd import SSD, DetectionLoss, default_boxes, detect, ssd512_resnet50
@@ -34,7 +35,6 @@ from workbench.training import (
     seed_everything,
 )
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 VOC_NAMES = (
     *(
         "aeroplane",

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import pandas as pd
 
+from workbench.experiments.claim_values import NOT_MEASURED, Judge, Measured, judged
 from workbench.experiments.robust_transformers_config import CNN, DESIGNS, FAN, VIT
 from workbench.experiments.robust_transformers_paper import MCE_TABLE_6, MILLION_PARAMETERS, RETENTION
 from workbench.models.fan import VARIANTS
 
 GATED_ONLY = "DW + LN_v"
 """FAN without its gate: what is left of the block when channels are not attended to."""
-NOT_MEASURED = "not measured"
 STEADY = 0.05
 """A change with depth, as a share, that does not count."""
-
-
-class Measured:
-    """The values of a results table by setting and quantity."""
-
-    def __init__(self, results: pd.DataFrame) -> None:
-        self._rows = results.set_index(["setting", "quantity"])[["value", "spread"]].sort_index()
-
-    def __call__(self, setting: str, quantity: str) -> float:
-        """Return a value; raises KeyError."""
-        return float(self._rows.loc[(setting, quantity), "value"])
-
-    def spread(self, setting: str, quantity: str) -> float:
-        """Return the standard deviation over seeds, 0 where there is one seed; raises KeyError."""
-        spread = float(self._rows.loc[(setting, quantity), "spread"])
-        return 0.0 if math.isnan(spread) else spread
-
-    def text(self, setting: str, quantity: str, digits: int = 2) -> str:
-        """Return value and spread, such as ``0.76 ± 0.01``; raises KeyError."""
-        value, spread = self(setting, quantity), self.spread(setting, quantity)
-        return f"{value:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread else "")
-
-    def clear(self, setting: str, quantity: str) -> int:
-        """Return 1 or -1 where a difference is more than two spreads above or below 0, else 0; raises KeyError."""
-        value = self(setting, quantity)
-        return 0 if abs(value) <= 2 * self.spread(setting, quantity) else 1 if value > 0 else -1
 
 
 def claims(results: pd.DataFrame) -> pd.DataFrame:
@@ -53,14 +24,7 @@ def claims(results: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``claim``, ``statement``, ``paper``, ``measured``, ``holds`` (yes, partly or no, by the numbers; or not measured).
     """
-    rows = []
-    for claim, (statement, paper, judge) in CLAIMS.items():
-        try:
-            measured, holds = judge(Measured(results))
-        except KeyError:  # a quick run leaves networks out
-            measured, holds = "Not part of this run", NOT_MEASURED
-        rows.append((claim, statement, paper, measured, holds))
-    return pd.DataFrame(rows, columns=["claim", "statement", "paper", "measured", "holds"])
+    return judged(CLAIMS, results)
 
 
 def _grouping(value: Measured) -> tuple[str, str]:
@@ -140,13 +104,13 @@ def _backbones(value: Measured) -> tuple[str, str]:
     return text, "partly"
 
 
-def _outside(what: str) -> Callable[[Measured], tuple[str, str]]:
+def _outside(what: str) -> Judge:
     return lambda value: (f"Not measured: {what}", NOT_MEASURED)
 
 
 _TABLE_6 = ", ".join(f"{name} {mce}" for name, mce in MCE_TABLE_6.items())
 
-CLAIMS: dict[str, tuple[str, str, Callable[[Measured], tuple[str, str]]]] = {
+CLAIMS: dict[str, tuple[str, str, Judge]] = {
     "C1": (
         "Groups of tokens emerge in vision transformers: with depth they collapse into a few clusters, and noise fades",
         "Figure 3: significant eigenvalues and the magnitude of noise fall block by block; not so in ResNet-50",

@@ -5,45 +5,15 @@ The paper's own tables are on a pool that is not public, so none of its numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
+from workbench.experiments.claim_values import Judge, Measured, judged
 from workbench.experiments.results import load_results
 
 MATCHING, GEM, RANDOM = (f"method, Lite0, {name}" for name in ("DTM, stride 8+16", "GeM, stride 16", "random"))
 CLEARLY = 2.5
 """How many times chance, or GeM, counts as clearly better."""
-
-NOT_MEASURED = "not measured"
-
-
-class Measured:
-    """The values of a results table by setting and quantity."""
-
-    def __init__(self, results: pd.DataFrame) -> None:
-        self._rows = results.set_index(["setting", "quantity"])[["value", "spread"]].sort_index()
-
-    def __call__(self, setting: str, quantity: str = "mAP") -> float:
-        """Return a value; raises KeyError."""
-        return float(self._rows.loc[(setting, quantity), "value"])
-
-    def spread(self, setting: str, quantity: str = "mAP") -> float:
-        """Return its spread, NaN where there is none; raises KeyError."""
-        return float(self._rows.loc[(setting, quantity), "spread"])
-
-    def with_spread(self, setting: str, quantity: str = "mAP") -> str:
-        """Return a value and its spread as text, such as ``0.56 ± 0.03``; raises KeyError."""
-        spread = self.spread(setting, quantity)
-        return f"{self(setting, quantity):.2f}" + ("" if np.isnan(spread) else f" ± {spread:.2f}")
-
-    def settings(self, start: str, quantity: str = "mAP") -> list[str]:
-        """Return the settings that begin so and have the quantity, in alphabetical order."""
-        return [name for name, of in self._rows.index if of == quantity and name.startswith(start)]
-
-
-Judge = Callable[[Measured], tuple[str, str]]
 
 
 def claims(results: pd.DataFrame) -> pd.DataFrame:
@@ -58,14 +28,7 @@ def claims(results: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``claim``, ``statement``, ``paper``, ``measured``, ``holds`` (yes, partly or no, by the numbers; or not measured).
     """
-    rows = []
-    for claim, (statement, paper, judge) in CLAIMS.items():
-        try:
-            measured, holds = judge(Measured(results))
-        except (KeyError, FileNotFoundError):  # a quick run leaves parts out
-            measured, holds = "Not part of this run", NOT_MEASURED
-        rows.append((claim, statement, paper, measured, holds))
-    return pd.DataFrame(rows, columns=["claim", "statement", "paper", "measured", "holds"])
+    return judged(CLAIMS, results, "mAP")
 
 
 def _objects(value: Measured) -> tuple[str, str]:
@@ -79,7 +42,7 @@ def _objects(value: Measured) -> tuple[str, str]:
         classes[worst] / value(f"{RANDOM}, {worst}"),
     ]
     text = (
-        f"mAP {value.with_spread(MATCHING)} over pools, at a share of positives of {value(MATCHING, 'chance'):.2f}; "
+        f"mAP {value.text(MATCHING)} over pools, at a share of positives of {value(MATCHING, 'chance'):.2f}; "
         f"{100 * value(MATCHING, 'precision@10'):.0f} % of the first ten are right. Objects drawn in the query's style "
         f"{value(same.format(ours)):.2f} (share {value(same.format(ours), 'chance'):.2f}), in another style "
         f"{value(other.format(ours)):.2f} (share {value(other.format(ours), 'chance'):.2f}). From {classes[worst]:.2f} "
@@ -234,7 +197,7 @@ def _loop(value: Measured) -> tuple[str, str]:
         f"Detection AP from {value(at.format('DTM', 0), 'detection AP'):.2f} before to, after {last} labels: {listed}; in brackets "
         f"the positives among the first {first}. DTM's difference: {compared} (standard errors over classes and seeds)"
     )
-    clear = [gain > 2 * error for gain, error in gains.values()]
+    clear = [0 < 2 * error < gain for gain, error in gains.values()]
     frames = f"frames, {{}}, {first} bought"
     if value.settings("frames, ", "detection AP"):
         text += (

@@ -11,9 +11,6 @@ from torchvision.models import MobileNetV2, mobilenet_v2
 
 from workbench.datasets.extras import MOBILENET_V2, MOBILENET_V2_FILE
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 def mobilenet_v2_path(path: str | os.PathLike[str] | None = None) -> Path:
     """Return the file of the weights: ``path``, else that of ``WORKBENCH_MOBILENET_V2``, else that of the cache.
@@ -30,7 +27,7 @@ def mobilenet_v2_path(path: str | os.PathLike[str] | None = None) -> Path:
 def load_mobilenet_v2(path: str | os.PathLike[str] | None = None) -> MobileNetV2:
     """Return torchvision's MobileNetV2 with the weights of an official checkpoint, in evaluation mode.
 
-    It maps images (B, 3, H, W), in [0, 1] and normalised with ``IMAGENET_MEAN`` and ``IMAGENET_STD``, to logits (B, 1000).
+    It maps images (B, 3, H, W), in [0, 1] and normalised as on ImageNet, to logits (B, 1000).
     Source: Sandler et al., "MobileNetV2", CVPR 2018; the file is torchvision's ``mobilenet_v2-b0353104.pth``.
 
     Args:

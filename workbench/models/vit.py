@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
 
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.training.official_checkpoints import LoadReport, load_tensors, read_checkpoint
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 LAYER_NORM_EPSILON = 1e-6
 IGNORED = ("mask_token",)
 """What the published files hold for pre-training alone."""

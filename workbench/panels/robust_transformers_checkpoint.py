@@ -12,6 +12,7 @@ import torch
 import traitlets
 from PIL import Image
 
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.figures.theme import new_figure, series_style
 from workbench.figures.updates import copy_into
 from workbench.models.fan import VARIANTS, load_official_checkpoint, variant_of
@@ -21,7 +22,6 @@ from workbench.training import LoadReport
 from workbench.training.official_checkpoints import read_checkpoint
 
 CHECKPOINT = "8 Checkpoint"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FILES = (".pth", ".pt", ".tar", ".safetensors", ".bin")
 TOP = 5
 HELP = (
@@ -78,9 +78,9 @@ class CheckpointView(traitlets.HasTraits):
             else Image.fromarray(self.seen().picture)
         )
         pixels = np.asarray(picture.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC), np.float32) / 255
-        images = torch.from_numpy((pixels - np.array(MEAN, np.float32)) / np.array(STD, np.float32)).permute(2, 0, 1)[
-            None
-        ]
+        images = torch.from_numpy(
+            (pixels - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
+        ).permute(2, 0, 1)[None]
         with torch.inference_mode():
             return self._loaded[1](images)[0].numpy()
 

@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from workbench.datasets.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from workbench.retrieval.efficientnet_lite import STAGE_STRIDES, load_efficientnet_lite0
 from workbench.retrieval.features import PADDING_GREY, Features, Letterbox
 from workbench.training.allocator import keep_freed_memory
 from workbench.training.config import choose_device
 
 Recipe = Mapping[str, Any]
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Backbone(Protocol):

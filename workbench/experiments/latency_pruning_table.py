@@ -1,0 +1,98 @@
+"""All that is measured of latency pruning in the one table of every paper: claim, setting, quantity, value, spread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from workbench.experiments.latency_pruning import (
+    FULL,
+    LatencyPruningConfig,
+    measure_budgets,
+    measure_correlation,
+    measure_steps,
+    rank_correlations,
+)
+from workbench.experiments.latency_pruning_platforms import measure_platforms
+from workbench.experiments.latency_pruning_titan_v import measure_titan_v
+from workbench.experiments.results import COLUMNS, load_results
+from workbench.training import CancelToken, Progress, no_progress
+
+Row = tuple[str, str, str, float | None, float, float, str]
+TABLES = ("budgets", "steps", "platforms", "networks", "titan_v")
+
+
+def stored() -> dict[str, pd.DataFrame]:
+    """Return the stored tables by name, as :func:`run` takes them.
+
+    Raises:
+        FileNotFoundError: one was never measured.
+    """
+    return {name: load_results(f"latency_pruning_{name}") for name in TABLES}
+
+
+def run(
+    config: LatencyPruningConfig = FULL,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    *,
+    measured: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Re-measure every claim; return the tidy table of :data:`workbench.experiments.results.COLUMNS`.
+
+    Args:
+        config: what is measured.
+        progress: called in the course of it.
+        cancel: looked at in each step.
+        measured: the tables of :data:`TABLES`, such as :func:`stored` returns; None to measure them now.
+
+    Raises:
+        Cancelled: Stop was asked for.
+    """
+    started = time.perf_counter()
+    if measured is None:
+        measured = {
+            "budgets": measure_budgets(config, progress, cancel),
+            "steps": measure_steps(config, progress, cancel),
+            "platforms": measure_platforms(config.seeds, batch=config.batch, progress=progress),
+            "networks": measure_correlation(config, progress),
+            "titan_v": measure_titan_v(config.seeds, progress=progress),
+        }
+    rows = [
+        *_of_budgets(measured["titan_v"], "C1", "ResNet-101, TITAN V", ("importance", "macs_share", "reached")),
+        *_of_budgets(measured["budgets"], "C1", "digits", ("importance", "macs_share", "reached")),
+        *_of_networks(measured["networks"]),
+        *_of_budgets(measured["budgets"], "C4", "digits, at once", ("before", "after")),
+        *_of_budgets(measured["steps"], "C4", "digits, in steps", ("before", "after", "reached")),
+        *_of_platforms(measured["platforms"]),
+    ]
+    table = pd.DataFrame(rows, columns=["claim", "setting", "quantity", "paper", "value", "spread", "unit"])
+    table = table.astype({"paper": float, "spread": float})  # one seed has no spread
+    table = table.assign(seed=config.seeds[0], seconds=time.perf_counter() - started)
+    progress(1, 1, "done")
+    return table[list(COLUMNS)]
+
+
+def _of_budgets(frame: pd.DataFrame, claim: str, setting: str, quantities: tuple[str, ...]) -> Iterator[Row]:
+    for (share, method), part in frame.groupby(["share", "method"], sort=False):
+        for quantity in quantities:
+            values = part[quantity].dropna()
+            percent = quantity in ("before", "after")
+            name = f"accuracy {quantity} tuning" if percent else quantity
+            if len(values):
+                where = f"{setting}, {share:.0%} of the latency, {method}"
+                yield claim, where, name, None, values.mean(), values.std(), "%" if percent else "share"
+
+
+def _of_networks(frame: pd.DataFrame) -> Iterator[Row]:
+    for name, value in rank_correlations(frame).items():
+        setting = "random networks, this machine"
+        yield "C2", setting, f"rank correlation of {name} and measured ms", None, value, float("nan"), "1"
+
+
+def _of_platforms(frame: pd.DataFrame) -> Iterator[Row]:
+    for (solver, planned, there), part in frame.groupby(["solver", "planned_for", "run_on"], sort=False):
+        setting = f"{solver}, planned for {planned}, run on {there}"
+        yield "C6", setting, "latency", None, part["latency"].mean(), part["latency"].std(), "share"
