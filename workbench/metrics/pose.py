@@ -123,8 +123,8 @@ def vsd(
     """Return the visible surface discrepancy (T,) at tolerances ``tau`` (T,).
 
     Of the pixels at which the model is visible in either pose, the share at which it is not in both, or at which the distances
-    to the camera differ by ``tau`` or more. Visible is what lies at most ``delta`` behind the scene; at a pixel where the scene has no
-    depth everything is. What is visible of the truth is counted as visible of the estimate too where both are drawn.
+    to the camera differ by ``tau`` or more. Visible is what lies at most ``delta`` behind the scene; at a pixel where the scene
+    has no depth everything is. What is visible of the truth is counted as visible of the estimate too where both are drawn.
 
     Args:
         estimated, true: (H, W) depth of the model alone in both poses, millimetres along z, 0 where it is not.
