@@ -11,6 +11,8 @@ from workbench.geometry.cameras import Array, project
 
 _PIXELS_AT_ONCE = 4_000_000
 """Of the boxes of triangles, so that many large triangles do not fill the memory."""
+_SLACK = 1e-6
+"""Pixels by which a row is listed beyond its crossings with the edges, whose rounding then decides nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +51,9 @@ def rasterise(
 ) -> Raster:
     """Return what a camera sees of a mesh.
 
-    The pixels of each triangle's box are listed as one ragged array; a pixel belongs to the triangle when its centre, at whole
-    coordinates, lies in it, border included; 1/z is linear over the image, and of all triangles of a pixel the nearest stays.
-    Between equals the first face stays.
+    The pixels of each row of each triangle are listed as one ragged array; a pixel belongs to the triangle when its centre, at
+    whole coordinates, lies in it, border included; 1/z is linear over the image, and of all triangles of a pixel the nearest
+    stays. Between equals the first face stays.
 
     Args:
         vertices: (V, 3), in the camera's frame.
@@ -111,21 +113,17 @@ def _nearest(
     best = np.zeros(shape[0] * shape[1])  # the greatest 1/z so far
     owner = np.full(len(best), -1, np.int64)
     shares = np.zeros((len(best), 3))
-    spans = most - least + 1
-    counts = spans[:, 0] * spans[:, 1]
-    for part in _parts(counts):
-        triangle, x, y = _pixels(least[part], spans[part], counts[part])
-        plane = planes[part][triangle]
-        share = plane[..., 0] * x[:, None] + plane[..., 1] * y[:, None] + plane[..., 2]
-        inside = np.flatnonzero((share >= 0).all(1))
-        share, triangle, place = share[inside], triangle[inside], (y * shape[1] + x)[inside].astype(np.int64)
-        nearness = share.sum(1)
-        # Written in the order of rising nearness, the later of two equal ones first: the nearest is written last and stays.
-        order = np.lexsort((-triangle, nearness))
-        place, triangle, share, nearness = place[order], triangle[order], share[order], nearness[order]
-        better = nearness > best[place]
-        place = place[better]
-        best[place], owner[place], shares[place] = nearness[better], triangle[better] + part.start, share[better]
+    for part in _parts((most - least + 1).prod(1)):
+        triangle, x, y, share = _pixels(planes[part], least[part], most[part])
+        inside = np.flatnonzero((share >= 0).all(0))
+        share, triangle, place = share[:, inside], triangle[inside] + part.start, (y * shape[1] + x)[inside]
+        nearness = share.sum(0)
+        before = best[place]
+        np.maximum.at(best, place, nearness)
+        # Of what is equally near the last one written stays, so that the first face must come last.
+        won = np.flatnonzero((nearness == best[place]) & (nearness > before))[::-1]
+        place = place[won]
+        owner[place], shares[place] = triangle[won], share[:, won].T
     seen = owner >= 0
     face, depth = np.full(len(best), -1, np.int32), np.zeros(len(best))
     face[seen], depth[seen] = drawn[owner[seen]], 1 / best[seen]
@@ -144,10 +142,28 @@ def _parts(counts: NDArray[np.int64]) -> list[slice]:
 
 
 def _pixels(
-    least: NDArray[np.int64], spans: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[Array, Array, Array]:
-    """Return the triangle, x and y of every pixel of every box, box after box."""
-    triangle = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(triangle)) - np.repeat(np.cumsum(counts) - counts, counts)
-    row = within // spans[triangle, 0]
-    return triangle, least[triangle, 0] + within - row * spans[triangle, 0], least[triangle, 1] + row
+    planes: Array, least: NDArray[np.int64], most: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
+    """Return triangle, x, y (P,) and shares (3, P) of the pixels of every triangle, and of a few beside its edges.
+
+    In a row a share is ``slope x + base``, at least 0 on one side of ``-base / slope``; where the three overlap lie the pixels.
+    """
+    rows = most[:, 1] - least[:, 1] + 1
+    triangle, within = _ragged(rows)
+    y = least[triangle, 1] + within
+    slope = planes[:, :, 0].T[:, triangle]
+    base = planes[:, :, 1].T[:, triangle] * y + planes[:, :, 2].T[:, triangle]
+    crossing = np.divide(-base, slope, out=np.full_like(base, np.nan), where=slope != 0)
+    first = np.where(slope > 0, crossing, -np.inf).max(0) - _SLACK
+    last = np.where(slope < 0, crossing, np.inf).min(0) + _SLACK
+    first = np.ceil(np.maximum(first, least[triangle, 0])).astype(np.int64)
+    last = np.floor(np.minimum(last, most[triangle, 0])).astype(np.int64)
+    row, within = _ragged(np.maximum(last - first + 1, 0))
+    x = first[row] + within
+    return triangle[row], x, y[row], slope[:, row] * x + base[:, row]
+
+
+def _ragged(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for rows of ``counts`` items one after the other, the row of each item and its place in the row."""
+    row = np.repeat(np.arange(len(counts)), counts)
+    return row, np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
