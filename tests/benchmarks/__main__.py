@@ -23,12 +23,21 @@ from . import (
     how_much_data,
     latency_pruning,
     optimal_collection,
+    pose_distillation,
     robust_transformers,
     targeted_selection,
 )
 from .side_by_side import BenchmarkConfig
 
-SUBJECTS = (how_much_data, optimal_collection, targeted_selection, fair_encoding, robust_transformers, latency_pruning)
+SUBJECTS = (
+    how_much_data,
+    optimal_collection,
+    targeted_selection,
+    fair_encoding,
+    robust_transformers,
+    latency_pruning,
+    pose_distillation,
+)
 PEERS = Path(__file__).with_name("peers.txt")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jupyter_page import (
     assert_slider_moves_curve,
+    cut_off_at_700,
     open_notebook,
     overflowing,
     panels,
@@ -13,6 +14,7 @@ from jupyter_page import (
     screenshot,
     set_theme,
     settled_drawing,
+    show_view,
     upload,
     wait_for_figure,
 )
@@ -30,20 +32,13 @@ def notebook(module_page):
     open_notebook(module_page, "10_latency_pruning.ipynb")
     seconds = run_all(module_page)
     print(f"run all: {seconds:.1f} s")
-    run_code(module_page, "panel.reset()")  # away from the network of the notebook's last section
     wait_for_figure(module_page)
     return module_page
 
 
-def _show(page, view: str) -> None:
-    panels(page).first.get_by_role("tab", name=view).click()
-    panels(page).first.scroll_into_view_if_needed()
-    settled_drawing(page)
-
-
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     assert any(settled_drawing(notebook))
     screenshot(notebook, f"latency_pruning_{view[0]}")
     assert overflowing(notebook) == []
@@ -51,7 +46,7 @@ def test_every_view_draws_and_nothing_is_cut_off(notebook, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_dark_page_cuts_nothing_off(notebook, view):
-    _show(notebook, view)
+    show_view(notebook, view)
     set_theme(notebook, True)
     screenshot(notebook, f"latency_pruning_{view[0]}_dark")
     found = overflowing(notebook)
@@ -61,13 +56,7 @@ def test_a_dark_page_cuts_nothing_off(notebook, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_at_700_pixels_nothing_is_cut_off(notebook, view):
-    notebook.set_viewport_size({"width": 700, "height": 1100})
-    _show(notebook, view)
-    notebook.wait_for_timeout(800)
-    screenshot(notebook, f"latency_pruning_{view[0]}_700px")
-    found = overflowing(notebook)
-    notebook.set_viewport_size({"width": 1280, "height": 1000})
-    assert found == []
+    assert cut_off_at_700(notebook, view, f"latency_pruning_{view[0]}_700px") == []
 
 
 @pytest.mark.parametrize(
@@ -75,14 +64,14 @@ def test_at_700_pixels_nothing_is_cut_off(notebook, view):
     [(STAIRS, "Input channels left"), (KNAPSACK, BUDGET), (FILM, BUDGET), (SURGERY, BUDGET), (TRAP, "Budget")],
 )
 def test_arrow_key_on_a_slider_moves_what_is_drawn(notebook, view, label):
-    _show(notebook, view)
+    show_view(notebook, view)
     time = assert_slider_moves_curve(notebook, label, "ArrowLeft")
     print(f"{view}: {label} to drawing, ms: {time:.0f}")
 
 
 def test_the_budget_moves_the_plan_among_the_stored_ones(notebook):
     run_code(notebook, DIGITS)
-    _show(notebook, BUDGETS)
+    show_view(notebook, BUDGETS)
     panels(notebook).first.get_by_text("Accuracy with renewed statistics").first.wait_for()
     time = assert_slider_moves_curve(notebook, BUDGET)
     print(f"{BUDGETS}: solve, remove, renew, evaluate and draw, ms: {time:.0f}")
@@ -91,7 +80,7 @@ def test_the_budget_moves_the_plan_among_the_stored_ones(notebook):
 
 def test_the_devices_are_compared_and_a_table_that_is_none_is_refused(notebook):
     run_code(notebook, DIGITS)
-    _show(notebook, DEVICES)
+    show_view(notebook, DEVICES)
     panels(notebook).first.get_by_role("button", name="Compare the devices").click()
     panels(notebook).first.get_by_text("Each device's plan has run on every device").first.wait_for(timeout=60_000)
     screenshot(notebook, "latency_pruning_5_compared")
@@ -102,7 +91,7 @@ def test_the_devices_are_compared_and_a_table_that_is_none_is_refused(notebook):
 
 def test_the_small_network_is_compared_with_the_masked_one(notebook):
     run_code(notebook, DIGITS)
-    _show(notebook, SURGERY)
+    show_view(notebook, SURGERY)
     panels(notebook).first.get_by_role("button", name="Remove the channels and compare").click()
     panels(notebook).first.get_by_text("in float64").first.wait_for(timeout=60_000)
     screenshot(notebook, "latency_pruning_6_compared")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.experiments.latency_pruning import FULL, pruned, rank_correlations
+from workbench.experiments.latency_pruning import FULL, MEASURED, pruned, rank_correlations
 from workbench.experiments.latency_pruning_claims import claims
-from workbench.experiments.latency_pruning_methods import LAYERS, METHODS, REFILL, prune_to, subject
+from workbench.experiments.latency_pruning_methods import LAYERS, MACS, METHODS, REFILL, prune_to, subject
 from workbench.experiments.latency_pruning_platforms import EXACT
 from workbench.experiments.latency_pruning_steps import IN_STEPS
 from workbench.experiments.latency_pruning_task import pruning_task
 from workbench.experiments.results import load_results
 from workbench.pruning import PLATFORMS, simulate_latency_table
+
+NAMES = ["C1", "C2", "C3", "C3 in steps", "C4", "C4 in steps", "C4 measured", "C4 tuned", "C4 Pareto", "C6"]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +63,27 @@ def test_stored_platforms_and_networks():
     assert rank_correlations(networks)["table_ms"] > rank_correlations(networks)["macs"]
 
 
+def test_stored_budgets_by_a_table_of_one_machine():
+    measured = load_results("latency_pruning_measured")
+    assert len(measured) == len(MEASURED.seeds) * len(MEASURED.shares) * len(MEASURED.methods)
+    assert (measured["reached"] <= measured["share"] * (1 + 1e-6)).all()
+    assert measured["after"].notna().all()
+    gain = measured["reached"] * measured["whole_ms"] / measured["measured_ms"]
+    assert gain.min() >= 0.7
+
+
+def test_stored_rows_of_the_titan_v():
+    """At equal latency the knapsack keeps most; its cost in ms leaves it more multiplications than cost in MACs does."""
+    table = load_results("latency_pruning_titan_v")
+    mean = table.groupby(["share", "method"])[["importance", "macs_share"]].mean()
+    for share, part in mean.groupby("share"):
+        assert part["importance"].idxmax() == (share, REFILL)
+        assert part["macs_share"][share, REFILL] > part["macs_share"][share, MACS]
+
+
 def test_claims_are_judged_by_the_numbers(budgets):
     table = claims(budgets).set_index("claim")
-    assert table.index.tolist() == ["C1", "C2", "C3", "C3 in steps", "C4", "C4 in steps", "C6"]
+    assert table.index.tolist() == NAMES
     assert table.loc["C2", "holds"] == "yes"
     worse = budgets.assign(after=budgets["after"].where(budgets["method"] != LAYERS, 10.0))
     assert claims(worse).set_index("claim").loc["C4", "holds"] == "no"

@@ -29,7 +29,9 @@ def test_values_are_means_over_the_seeds_and_what_was_not_tuned_is_left_out():
         {"network": [0, 1, 2, 3], "table_ms": [0, 1, 2, 3], "measured_ms": [9, 1, 2, 3], "macs": [0, 3, 2, 1]}
     )
     steps = budgets.assign(after=[90.0, 92.0])
+    here = steps.assign(whole_ms=12.0, measured_ms=[5.0, 4.0])
     measured = {"budgets": budgets, "steps": steps, "titan_v": budgets, "platforms": platforms, "networks": networks}
+    measured["measured"] = here
     table = run(measured=measured)
     assert list(table.columns) == list(COLUMNS)
     found = table.set_index(["setting", "quantity"])
@@ -37,5 +39,9 @@ def test_values_are_means_over_the_seeds_and_what_was_not_tuned_is_left_out():
     tuned = found.loc[("digits, in steps, 40% of the latency, uniform", "accuracy after tuning")]
     assert (tuned["value"], tuned["spread"], tuned["unit"]) == (91.0, pytest.approx(2**0.5), "%")
     assert ("digits, at once, 40% of the latency, uniform", "accuracy after tuning") not in found.index
+    gain = found.loc[
+        ("digits, table of one machine, 40% of the latency, uniform", "measured speed-up over the foretold one")
+    ]
+    assert gain["value"] == pytest.approx((0.3 * 12 / 5 + 0.4 * 12 / 4) / 2)
     assert found.loc[("all widths, planned for a, run on b", "latency"), "value"] == pytest.approx(0.4)
     assert table.query("claim == 'C2'")["value"].tolist() == [pytest.approx(1), pytest.approx(-1)]

@@ -59,6 +59,19 @@ def test_lines_are_means_of_the_stored_seeds_and_the_axis_changes_places_alone(p
     assert set(panel.budgets_frame()["share"]) == {60, 40}
 
 
+def test_measured_networks_stand_at_what_was_measured(panel):
+    panel.update(view=BUDGETS, budget_axis="measured", budget_stage="after")
+    assert panel.budget_table == "latency_pruning_measured"
+    stored = load_results("latency_pruning_measured").query(f"method == '{UNIFORM}' and share == 0.4")
+    found = panel.budgets_frame().set_index(["method", "share"]).loc[(UNIFORM, 40)]
+    assert found["left"] == pytest.approx(100 * (stored["measured_ms"] / stored["whole_ms"]).mean())
+    assert found["accuracy"] == pytest.approx(stored["after"].mean())
+    assert "CPU" in panel._budget_figure.layout.title.text
+    panel.budget_table = "latency_pruning_budgets"
+    assert panel.budget_axis == "reached"  # nothing was measured on a device that is simulated
+    assert "simulated" in panel._budget_figure.layout.title.text
+
+
 def test_newer_budgets_replace_the_stored_ones(panel, monkeypatch):
     stored = load_results("latency_pruning_budgets")
     monkeypatch.setattr(panel, "_budgets", stored)  # puts them back

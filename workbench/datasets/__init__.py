@@ -16,6 +16,7 @@ from workbench.datasets.census import read_acs_pums
 from workbench.datasets.cifar10 import CIFAR10_CLASSES, load_cifar10
 from workbench.datasets.coco_masks import MaskedImage, masked_image, read_coco_masks, write_coco_masks
 from workbench.datasets.cutout_scenes import CUTOUT_TARGETS, CutoutScene, CutoutSceneConfig, cutout_pool
+from workbench.datasets.drives import DriveConfig, write_drives
 from workbench.datasets.emoji_street import SceneEntry, emoji_pool, emoji_street
 from workbench.datasets.emoji_street_config import TARGET_CLASSES, EmojiStreetConfig
 from workbench.datasets.extras import NotInstalledError
@@ -34,6 +35,16 @@ from workbench.datasets.learning_curve_reader import LearningCurveFormatError, r
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
 from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, linemod_rotations, read_linemod_occlusion
 from workbench.datasets.motion_boxes import median_background, moving_boxes
+from workbench.datasets.nuscenes import (
+    CAMERAS,
+    NuScenesCamera,
+    NuScenesFolder,
+    NuScenesSample,
+    ego_boxes,
+    read_nuscenes,
+)
+from workbench.datasets.nuscenes_map import MAP_LAYERS, RoadMap, read_nuscenes_map
+from workbench.datasets.nuscenes_results import read_detections, world_boxes, write_detections
 from workbench.datasets.object_scenes import ObjectScene, ObjectSceneConfig, object_scene
 from workbench.datasets.own_people import PeopleTableError, people_dataset, read_people
 from workbench.datasets.people import compas_table, load_adult, load_compas, load_compas_two_years
@@ -55,12 +66,14 @@ from workbench.datasets.synthetic_groups import synthetic_groups
 from workbench.datasets.video import VideoFrame, read_video_frames
 
 __all__ = [
+    "CAMERAS",
     "CIFAR10_CLASSES",
     "CUTOUT_TARGETS",
     "FASHION_MNIST_CLASSES",
     "FASHION_MNIST_PACKAGE_FOLDER",
     "FULL_SIZES",
     "LINEMOD_OBJECTS",
+    "MAP_LAYERS",
     "ROAD_CLASSES",
     "STYLES",
     "TARGET_CLASSES",
@@ -70,6 +83,7 @@ __all__ = [
     "CutoutScene",
     "CutoutSceneConfig",
     "DataCard",
+    "DriveConfig",
     "EmojiStreetConfig",
     "Entry",
     "FairnessDataset",
@@ -80,9 +94,13 @@ __all__ = [
     "LearningCurveFormatError",
     "MaskedImage",
     "NotInstalledError",
+    "NuScenesCamera",
+    "NuScenesFolder",
+    "NuScenesSample",
     "ObjectScene",
     "ObjectSceneConfig",
     "PeopleTableError",
+    "RoadMap",
     "SceneEntry",
     "ScoredBox",
     "SkippedImage",
@@ -96,6 +114,7 @@ __all__ = [
     "cutout_pool",
     "data_dir",
     "decode_mask",
+    "ego_boxes",
     "emoji_pool",
     "emoji_sprites",
     "emoji_street",
@@ -126,6 +145,7 @@ __all__ = [
     "read_class_folders",
     "read_coco",
     "read_coco_masks",
+    "read_detections",
     "read_idx",
     "read_image",
     "read_image_folder",
@@ -135,12 +155,17 @@ __all__ = [
     "read_kitti",
     "read_learning_curves",
     "read_linemod_occlusion",
+    "read_nuscenes",
+    "read_nuscenes_map",
     "read_people",
     "read_source_scores",
     "read_video_frames",
     "read_voc",
     "sha256",
     "synthetic_groups",
+    "world_boxes",
     "write_coco",
     "write_coco_masks",
+    "write_detections",
+    "write_drives",
 ]

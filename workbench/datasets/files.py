@@ -83,7 +83,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        for file in (one for one in temporary.rglob("*") if one.is_file()):
+        for file in (path for path in temporary.rglob("*") if path.is_file()):
             with open(file, "rb+") as opened:
                 os.fsync(opened.fileno())
         with contextlib.suppress(OSError):

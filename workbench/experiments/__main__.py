@@ -18,6 +18,7 @@ from workbench.experiments import (
     fair_encoding_scores,
     how_much_data,
     latency_pruning,
+    latency_pruning_ablations,
     latency_pruning_platforms,
     latency_pruning_table,
     latency_pruning_titan_v,
@@ -194,6 +195,15 @@ def _pruning_titan_v(progress: Progress) -> tuple[pd.DataFrame, object]:
     return latency_pruning_titan_v.measure_titan_v(progress=progress), {"seeds": [0, 1, 2], "shares": [0.8, 0.6, 0.4]}
 
 
+def _pruning_ablations(progress: Progress) -> tuple[pd.DataFrame, object]:
+    parts = {
+        latency_pruning.FULL: latency_pruning_ablations.KINDS,
+        latency_pruning.MEASURED: latency_pruning_ablations.KINDS_HERE,
+    }
+    measure = latency_pruning_ablations.measure_ablations
+    return pd.concat([measure(config, kinds=kinds, progress=progress) for config, kinds in parts.items()]), list(parts)
+
+
 def _latency_pruning(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = latency_pruning.FULL
     return latency_pruning_table.run(config, progress, measured=latency_pruning_table.stored()), config
@@ -225,6 +235,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "latency_pruning_budgets": _pruning_budgets,
     "latency_pruning_steps": _pruning_steps,
     "latency_pruning_measured": _pruning_measured,
+    "latency_pruning_ablations": _pruning_ablations,
     "latency_pruning_platforms": _pruning_platforms,
     "latency_pruning_titan_v": _pruning_titan_v,
     "latency_pruning_networks": _pruning_networks,

@@ -6,7 +6,7 @@ network a seed, latency by a simulated platform (illustrative constants) or by a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,11 +78,12 @@ class LatencyPruningConfig:
 FULL = LatencyPruningConfig()
 MEASURED = LatencyPruningConfig(
     platform=HERE,
-    shares=(0.75, 0.6, 0.4),
     methods=(REFILL, LAYERS, RANK, UNIFORM, MAGNITUDE),
-    tuned_shares=(0.75, 0.6, 0.4),
+    tuned_shares=LatencyPruningConfig.shares,
 )
-"""Budgets by a table that is measured on this machine."""
+"""Budgets by a table that is measured on this machine, each network tuned."""
+ROUNDS = 15
+"""In which networks are measured in turn."""
 
 
 def pruned(task: PruningTask, plan: ChannelPlan, batches: int = RECALIBRATED) -> nn.Module:
@@ -99,9 +100,10 @@ def measure_budgets(
 
     Returns:
         One row a network: ``seed``, ``method``, ``share`` (budget), ``reached`` (share of the latency by the table),
-        ``latency_ms``, ``measured_ms`` (of the small network on this machine), ``macs_share``, ``parameters``, ``importance``
-        (share kept, by the scores of the whole network), accuracy in percent ``before`` tuning, with renewed statistics, and
-        ``after`` one epoch, NaN where that was not trained; ``dense`` is that of the whole network.
+        ``latency_ms``, ``measured_ms`` and ``whole_ms`` (of the small network and the whole one on this machine, in turn),
+        ``macs_share``, ``parameters``, ``importance`` (share kept, by the scores of the whole network), accuracy in percent
+        ``before`` tuning, with renewed statistics, and ``after`` one epoch, NaN where that was not trained; ``dense`` is that of
+        the whole network.
 
     Raises:
         Cancelled: Stop was asked for.
@@ -142,10 +144,10 @@ def _measure(
     progress: Progress,
     cancel: CancelToken | None,
 ) -> pd.DataFrame:
-    rows = []
+    rows, table = [], platform_table(config.platform)
     for seed in config.seeds:
         task = pruning_task(seed, config.task, cancel=cancel)
-        of = subject(task, _table(config.platform), config.batch)
+        of = subject(task, table, config.batch)
         dense = task.accuracy(task.model)
         for share, method in wanted:
             progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}")
@@ -158,7 +160,8 @@ def _measure(
     return pd.DataFrame(rows)
 
 
-def _table(platform: str) -> LatencyTable:
+def platform_table(platform: str) -> LatencyTable:
+    """Return the table of a simulated platform, or one that is filled by measuring on this machine (:data:`HERE`)."""
     if platform == HERE:
         return LatencyTable(measure=TorchTimer(repetitions=9, unit="conv+bn+relu"))
     return simulate_latency_table(platform)
@@ -174,7 +177,7 @@ def _measured(
     cancel: CancelToken | None,
 ) -> dict[str, float]:
     before, after = task.accuracy(small), np.nan
-    measured = measure_latency(small, torch.zeros(config.batch, 1, SIDE, SIDE), repetitions=15)
+    measured, whole = measured_in_turn((small, task.model), torch.zeros(config.batch, 1, SIDE, SIDE))
     parameters = sum(parameter.numel() for parameter in small.parameters())
     if tuned:
         train(small, task.images, task.labels, 1, config.rate, task.seed, cancel=cancel)
@@ -183,12 +186,19 @@ def _measured(
         "reached": plan.latency / of.dense,
         "latency_ms": plan.latency,
         "measured_ms": measured,
+        "whole_ms": whole,
         "macs_share": sum(spec.macs for spec in of.graph.specs(of.batch, plan.keep)) / of.macs,
         "parameters": parameters,
         "importance": float(of.taylor[of.graph.effective(plan.keep)].sum() / of.taylor.sum()),
         "before": before,
         "after": after,
     }
+
+
+def measured_in_turn(networks: Sequence[nn.Module], images: torch.Tensor, rounds: int = ROUNDS) -> list[float]:
+    """Return the least ms of each network on images, measured in turn, so that a busy minute of the machine slows them all."""
+    ms = [[measure_latency(network, images, repetitions=3, warm_up=1) for network in networks] for _ in range(rounds)]
+    return np.min(ms, axis=0).tolist()
 
 
 def measure_correlation(config: LatencyPruningConfig = FULL, progress: Progress = no_progress) -> pd.DataFrame:

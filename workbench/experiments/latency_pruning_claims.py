@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from workbench.experiments.latency_pruning import rank_correlations
+from workbench.experiments.latency_pruning_claims_measured import measured_claims
 from workbench.experiments.latency_pruning_methods import HALP, LAYERS, MACS, MAGNITUDE, RANK, REFILL, UNIFORM
 from workbench.experiments.latency_pruning_platforms import EXACT
 from workbench.experiments.results import load_results
@@ -16,7 +17,7 @@ POINT = 1.0
 
 
 def claims(budgets: pd.DataFrame) -> pd.DataFrame:
-    """Return the claims beside the measured numbers; the tables of steps, platforms and networks are the stored ones.
+    """Return the claims beside the measured numbers; all tables but that of the budgets are the stored ones.
 
     Args:
         budgets: what :func:`workbench.experiments.latency_pruning.measure_budgets` returned, or the stored table.
@@ -25,7 +26,9 @@ def claims(budgets: pd.DataFrame) -> pd.DataFrame:
         Columns ``claim``, ``statement``, ``paper``, ``measured``, ``holds`` (yes, partly or no, by the numbers).
     """
     steps = load_results("latency_pruning_steps")
-    rows = [_importance(budgets), _table(), *_accuracies(budgets, steps), _platforms()]
+    measured = load_results("latency_pruning_measured")
+    rows = [_importance(budgets), _table(), *_accuracies(budgets, steps), *measured_claims(measured)]
+    rows += [_platforms()]
     return pd.DataFrame(rows, columns=["claim", "statement", "paper", "measured", "holds"])
 
 

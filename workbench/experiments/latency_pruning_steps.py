@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from workbench.experiments.latency_pruning_methods import (
@@ -122,22 +123,66 @@ def pruned_in_steps(
         ValueError: there is no such method, or the latency cannot be reached.
         Cancelled: Stop was asked for.
     """
-    model = copy.deepcopy(task.model).train()
-    graph = ChannelGraph.trace(task.model, task.images[:1])
-    config = HALPConfig(share=share, interval=between, steps=steps, allow_ragged=True, keep_one=method == LAYERS)
-    pruner = StepPruner(method, model, graph, table, batch, config)
+
+    def loss(model: nn.Module, chosen: Tensor) -> Tensor:
+        return cross_entropy(model(task.images[chosen]), task.labels[chosen])
+
+    schedule = HALPConfig(share=share, interval=between, steps=steps, allow_ragged=True, keep_one=method == LAYERS)
+    drawn = minibatches(len(task.images), BATCH, task.seed)
+    small, plan = prune_while_training(
+        task.model, task.images[:1], loss, drawn, table, method, schedule, batch=batch, rate=rate, cancel=cancel
+    )
+    recalibrate_bn(small, task.images.split(BATCH)[:SCORED])
+    return small, plan
+
+
+def minibatches(count: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Yield indices (size,) of samples, epoch after epoch in another order, without end."""
+    rng = torch.Generator().manual_seed(seed)
+    while True:
+        yield from torch.randperm(count, generator=rng).split(size)
+
+
+def prune_while_training(
+    whole: nn.Module,
+    example: Tensor,
+    loss: Callable[[nn.Module, Tensor], Tensor],
+    drawn: Iterator[Tensor],
+    table: LatencyTable,
+    method: str,
+    schedule: HALPConfig,
+    *,
+    batch: int,
+    rate: float,
+    cancel: CancelToken | None = None,
+) -> tuple[nn.Module, ChannelPlan]:
+    """Return a network pruned while it was trained by SGD with momentum 0.9, in evaluation mode, and what was kept.
+
+    Args:
+        whole: a trained network, which is not changed.
+        example: an image (1, C, H, W), of the size that it is to be fast on.
+        loss: of the network on the samples of some indices.
+        drawn: indices of minibatches.
+        table: of the device.
+        method: one of :data:`IN_STEPS`.
+        schedule: share of the latency, steps and minibatches between them.
+        batch: images at once on the device.
+        rate: of learning, constant.
+        cancel: looked at in each iteration.
+
+    Raises:
+        ValueError: there is no such method, or the latency cannot be reached.
+        Cancelled: Stop was asked for.
+    """
+    model = copy.deepcopy(whole).train()
+    graph = ChannelGraph.trace(whole.eval(), example)
+    pruner = StepPruner(method, model, graph, table, batch, schedule)
     optimiser = torch.optim.SGD(model.parameters(), rate, momentum=0.9, weight_decay=5e-4)
     pruner.attach(optimiser)
-    rng = torch.Generator().manual_seed(task.seed)
     while not pruner.done:
-        for chosen in torch.randperm(len(task.images), generator=rng).split(BATCH):
-            if pruner.done:
-                break
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            optimiser.zero_grad()
-            cross_entropy(model(task.images[chosen]), task.labels[chosen]).backward()
-            optimiser.step()
-    small = shrink(model.eval(), pruner.plan)
-    recalibrate_bn(small, task.images.split(BATCH)[:SCORED])
-    return small, pruner.plan
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        optimiser.zero_grad()
+        loss(model, next(drawn)).backward()
+        optimiser.step()
+    return shrink(model.eval(), pruner.plan), pruner.plan

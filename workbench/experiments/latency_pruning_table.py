@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from workbench.experiments.latency_pruning import (
     FULL,
+    HERE,
     LatencyPruningConfig,
     measure_budgets,
     measure_correlation,
@@ -21,7 +23,9 @@ from workbench.experiments.results import COLUMNS, load_results
 from workbench.training import CancelToken, Progress, no_progress
 
 Row = tuple[str, str, str, float | None, float, float, str]
-TABLES = ("budgets", "steps", "platforms", "networks", "titan_v")
+TABLES = ("budgets", "steps", "measured", "platforms", "networks", "titan_v")
+
+NAMES = {"gain": "measured speed-up over the foretold one"}
 
 
 def stored() -> dict[str, pd.DataFrame]:
@@ -56,6 +60,7 @@ def run(
         measured = {
             "budgets": measure_budgets(config, progress, cancel),
             "steps": measure_steps(config, progress, cancel),
+            "measured": measure_budgets(replace(config, platform=HERE), progress, cancel),
             "platforms": measure_platforms(config.seeds, batch=config.batch, progress=progress),
             "networks": measure_correlation(config, progress),
             "titan_v": measure_titan_v(config.seeds, progress=progress),
@@ -66,6 +71,9 @@ def run(
         *_of_networks(measured["networks"]),
         *_of_budgets(measured["budgets"], "C4", "digits, at once", ("before", "after")),
         *_of_budgets(measured["steps"], "C4", "digits, in steps", ("before", "after", "reached")),
+        *_of_budgets(
+            _with_gain(measured["measured"]), "C4", "digits, table of one machine", ("reached", "after", "gain")
+        ),
         *_of_platforms(measured["platforms"]),
     ]
     table = pd.DataFrame(rows, columns=["claim", "setting", "quantity", "paper", "value", "spread", "unit"])
@@ -80,10 +88,15 @@ def _of_budgets(frame: pd.DataFrame, claim: str, setting: str, quantities: tuple
         for quantity in quantities:
             values = part[quantity].dropna()
             percent = quantity in ("before", "after")
-            name = f"accuracy {quantity} tuning" if percent else quantity
+            name = f"accuracy {quantity} tuning" if percent else NAMES.get(quantity, quantity)
             if len(values):
                 where = f"{setting}, {share:.0%} of the latency, {method}"
                 yield claim, where, name, None, values.mean(), values.std(), "%" if percent else "share"
+
+
+def _with_gain(measured: pd.DataFrame) -> pd.DataFrame:
+    """Add ``gain``, the measured speed-up over that which the table foretells."""
+    return measured.assign(gain=measured["reached"] * measured["whole_ms"] / measured["measured_ms"])
 
 
 def _of_networks(frame: pd.DataFrame) -> Iterator[Row]:

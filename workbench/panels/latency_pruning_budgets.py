@@ -29,9 +29,12 @@ from workbench.panels.latency_pruning_networks import DIGITS
 from workbench.pruning import ChannelPlan, shrink
 
 BUDGETS = "3 Budget and accuracy"
-AXES = {"latency by the table": "reached", "MACs": "macs_share", "parameters": "parameters"}
+AXES = {"latency by the table": "reached", "as measured": "measured", "MACs": "macs_share", "parameters": "parameters"}
+TABLES = {"Jetson TX2, simulated": "latency_pruning_budgets", "a CPU, measured": "latency_pruning_measured"}
+"""Where budgets and plans are from: devices, and the stored results of each."""
+STORED, MEASURED = TABLES.values()
 STAGES = {"statistics renewed": "before", "tuned for one epoch": "after"}
-WORDS = {column: words for words, column in AXES.items()}
+WORDS = {column: words for words, column in AXES.items()} | {"measured": "measured latency"}
 LINES = (HALP, REFILL, MACS, RANK, UNIFORM, LAYERS, MAGNITUDE, HEURISTIC, RANDOM)
 """All methods; the first six are drawn at first, and the first five have colours of their own."""
 
@@ -41,19 +44,24 @@ P = "<p style='margin:2px 0;line-height:1.5'>"
 class BudgetViews(traitlets.HasTraits):
     """Accuracy of every method at every budget; mixed into the panel of notebook 10.
 
-    ``budget_methods`` are those drawn, ``budget_axis`` is one of the values of :data:`AXES`, ``budget_stage`` of :data:`STAGES`.
+    ``budget_table`` is one of the values of :data:`TABLES`, ``budget_axis`` of :data:`AXES`; "measured" goes with the device that
+    was measured alone, and brings it.  ``budget_stage`` is one of :data:`STAGES`, and ``budget_methods`` are those drawn.
     """
 
     budget_methods = traitlets.Tuple(default_value=LINES[:6])
+    budget_table = traitlets.Unicode(STORED)
     budget_axis = traitlets.Unicode("reached")
     budget_stage = traitlets.Unicode("before")
 
     def build_budget_view(self) -> None:
         """Make the controls, the figure and the tab."""
-        self._budgets = load_results("latency_pruning_budgets")
+        self._measured = load_results(MEASURED)
+        self._measured["measured"] = self._measured["measured_ms"] / self._measured["whole_ms"]
+        self._budgets = load_results(STORED)
         self._whole_parameters = sum(weight.numel() for weight in residual_network().parameters())
         self._budgets_from = f"stored, {self._budgets['seed'].nunique()} seeds"
         controls = [
+            self.choice("budget_table", TABLES, "Budgets and plans of", place=False),
             self.choice("budget_axis", AXES, "Across", place=False),
             self.choice("budget_stage", STAGES, "Accuracy", place=False),
             self.several("budget_methods", LINES, "Methods", place=False),
@@ -73,11 +81,13 @@ class BudgetViews(traitlets.HasTraits):
         self._budgets_from = f"measured just now, {seeds} seed{'s' if seeds > 1 else ''}"
         self._drawn.pop(BUDGETS, None)
         with self.hold():
-            self._redraw_budgets(frozenset())
+            self.budget_table = STORED
+            self._redraw_budgets(frozenset({"budget_table"}))
 
     def budgets_frame(self) -> pd.DataFrame:
         """Return mean and spread over the seeds of the methods that are drawn, all in percent."""
-        table = self._budgets[self._budgets["method"].isin(self.budget_methods)]
+        table = self._rows()
+        table = table[table["method"].isin(self.budget_methods)]
         scale = 100 / self._whole_parameters if self.budget_axis == "parameters" else 100
         table = table.assign(left=scale * table[self.budget_axis], accuracy=table[self.budget_stage])
         grouped = table.dropna(subset=["accuracy"]).groupby(["method", "share"], sort=False)
@@ -85,9 +95,13 @@ class BudgetViews(traitlets.HasTraits):
         found = found.reset_index()
         return found.assign(share=100 * found["share"])
 
+    def _rows(self) -> pd.DataFrame:
+        return self._measured if self.budget_table == MEASURED else self._budgets
+
     def _here(self) -> tuple[float, float] | None:
         """Return what is left and accuracy of the plan shown, where it is one of this task, device and stage."""
-        if self.network not in DIGITS or SIMULATED.get(self.platform) != FULL.platform or self.budget_stage != "before":
+        device = SIMULATED.get(self.platform) == FULL.platform and self.budget_table == STORED
+        if self.network not in DIGITS or not device or self.budget_stage != "before":
             return None
         plan = self.plan_for(self.platform, self.budget)
         return self._left(plan), float(self.accuracy())
@@ -101,15 +115,24 @@ class BudgetViews(traitlets.HasTraits):
         return 100 * sum(weight.numel() for weight in small.parameters()) / self._whole_parameters
 
     def _redraw_budgets(self, changed: frozenset[str]) -> None:
-        if self.fresh(BUDGETS, *self.state_key(), self.budget_axis, self.budget_stage, self.budget_methods):
+        if self.budget_axis == "measured" and self.budget_table == STORED:  # nothing was measured on a simulated device
+            if "budget_axis" in changed:
+                self.budget_table = MEASURED
+            else:
+                self.budget_axis = "reached"
+        if self.fresh(
+            BUDGETS, *self.state_key(), self.budget_table, self.budget_axis, self.budget_stage, self.budget_methods
+        ):
             copy_into(self._budget_figure, self._draw_budgets())
             self._budget_text.value = self._budget_words()
 
     def _draw_budgets(self) -> go.Figure:
-        dense = self._budgets["dense"].mean()
+        dense = self._rows()["dense"].mean()
         left = WORDS[self.budget_axis]
         title = f"Accuracy over {left}"
-        sub = f"<br><sub>Digits on the simulated Jetson TX2; {self._budgets_from}</sub>"
+        simulated = f"on the simulated Jetson TX2; {self._budgets_from}"
+        measured = f"on one thread of a CPU; stored, {self._measured['seed'].nunique()} seeds"
+        sub = f"<br><sub>Digits {measured if self.budget_table == MEASURED else simulated}</sub>"
         axis = left[:1].upper() + left[1:]
         return budgets_figure(self.budgets_frame(), dense, axis, title + sub, LINES, self._here())
 
@@ -126,7 +149,12 @@ class BudgetViews(traitlets.HasTraits):
             "just under the budget by single channels. <i>Layers kept</i> empties no block, a choice made after seeing "
             "these seeds. Bars: standard deviation of the seeds."
         )
-        if self._here() is None:
+        if self.budget_table == MEASURED:
+            lines.append(
+                "The table was measured on the CPU on which the small networks were then measured as a whole, beside the whole "
+                "network, in turn. Five methods were measured so."
+            )
+        elif self._here() is None:
             lines.append(
                 "The diamond of the plan above appears for a digits network on <i>Jetson TX2, simulated</i>, before tuning."
             )

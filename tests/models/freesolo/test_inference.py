@@ -35,6 +35,13 @@ def test_objects_come_with_their_mask_box_score_and_embedding():
     assert found.embeddings.tolist() == [[1, 1, 0], [5, 6, 1]]
 
 
+def test_the_published_slip_gives_an_object_numbers_of_other_cells():
+    found = instances(_output(), 0, (90, 96), STRIDES, InferenceConfig(update=0.2, scrambled=True))
+    flat = torch.zeros(3, 64)  # channels, then cells: read three at a time
+    flat[:, 9], flat[:, 33], flat[:, 46] = torch.tensor([[1.0, 1, 0], [4, 1, 0], [5, 6, 1]])
+    assert torch.equal(found.embeddings, flat.flatten().reshape(64, 3)[[9, 46]])
+
+
 def test_the_same_mask_twice_is_lowered_by_matrix_nms():
     found = instances(_output(), 0, (96, 96), STRIDES)
     twice = torch.sigmoid(torch.tensor(2.0)) * torch.exp(torch.tensor(-2.0))

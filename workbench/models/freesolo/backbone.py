@@ -77,12 +77,13 @@ class ResNet(nn.Module):
                 inside = outside
             self.add_module(name, nn.Sequential(*blocks))
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, last: str = "res5") -> dict[str, Tensor]:
+        """Return the features of every stage as far as ``last``."""
         features = self.stem["conv1"](images).relu()
         if self.pooled:
             features = functional.max_pool2d(features, 3, 2, 1)
-        found = {}
-        for name in STAGES:
+        found: dict[str, Tensor] = {}
+        for name in STAGES[: STAGES.index(last) + 1]:
             features = found[name] = getattr(self, name)(features)
         return found
 

@@ -27,6 +27,8 @@ class InferenceConfig:
         update: least score after it.
         keep: most objects of an image.
         kernel, sigma: of Matrix NMS.
+        scrambled: read embeddings as the published code does, which reshapes (size, S, S) to (S S, size) without moving channels
+            last, so that their numbers belong to other cells. For comparison only.
 
     Raises:
         ValueError: a threshold outside 0 to 1, or a number below 1.
@@ -39,6 +41,7 @@ class InferenceConfig:
     keep: int = 100
     kernel: str = "gaussian"
     sigma: float = 2.0
+    scrambled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("score", "mask", "update"):
@@ -102,7 +105,7 @@ def instances(
     """
     config = config or InferenceConfig()
     features = output.mask_features[index]
-    scores, kernels, embeddings, least = _cells_above(output, index, strides, config.score)
+    scores, kernels, embeddings, least = _cells_above(output, index, strides, config)
     soft = dynamic_masks(kernels, features).sigmoid()
     hard = soft > config.mask
     area = hard.sum((1, 2))
@@ -141,14 +144,16 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def _cells_above(
-    output: SoloOutput, index: int, strides: tuple[int, ...], score: float
+    output: SoloOutput, index: int, strides: tuple[int, ...], config: InferenceConfig
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return score, kernel, embedding and least area of every cell above ``score``, by level; only the first category is taught."""
+    """Return score, kernel, embedding and least area of every cell above its threshold; only the first category counts."""
     found: list[tuple[Tensor, ...]] = []
     for level, stride in enumerate(strides):
         scores = points_nms(output.categories[level][index, :1].sigmoid()).flatten()
-        cells = torch.nonzero(scores > score)[:, 0]
+        cells = torch.nonzero(scores > config.score)[:, 0]
         kernels, embeddings = (part[level][index].flatten(1).T for part in (output.kernels, output.embeddings))
+        if config.scrambled:
+            embeddings = output.embeddings[level][index].reshape(embeddings.shape)
         found.append((scores[cells], kernels[cells], embeddings[cells], torch.full_like(cells, stride)))
     scores, kernels, embeddings, least = (torch.cat(parts) for parts in zip(*found, strict=True))
     return scores, kernels, embeddings, least

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.models.freesolo.backbone import FeaturePyramid, ResNet, group_norm, with_coordinates
+from workbench.models.freesolo.backbone import FeaturePyramid, Norm, ResNet, group_norm, with_coordinates
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -176,10 +176,15 @@ def freesolo_r101(**overrides: object) -> FreeSolo:
     return FreeSolo(ResNet((3, 4, 23, 3)), replace(SoloConfig(), **overrides))
 
 
-def freesolo_tiny(**overrides: object) -> FreeSolo:
+def freesolo_tiny(pooled: bool = False, norm: Norm = group_norm, **overrides: object) -> FreeSolo:
     """Return the same network for images of about 96 pixels, to be trained from nothing in minutes.
 
     Strides are half of the published ones, scale ranges an eighth, and GroupNorm stands in the place of frozen statistics.
+
+    Args:
+        pooled: whether strides are the published ones, for a quarter of the work and masks at a quarter of the side.
+        norm: of the backbone; its own default, frozen statistics, where it was trained before.
+        overrides: of :class:`SoloConfig`.
     """
     small = SoloConfig(
         grids=(12, 12, 8, 6, 4),
@@ -191,7 +196,7 @@ def freesolo_tiny(**overrides: object) -> FreeSolo:
         towers=2,
         categories=1,
     )
-    return FreeSolo(ResNet((1, 1, 1, 1), width=16, pooled=False, norm=group_norm), replace(small, **overrides))
+    return FreeSolo(ResNet((1, 1, 1, 1), width=16, pooled=pooled, norm=norm), replace(small, **overrides))
 
 
 def dynamic_masks(kernels: Tensor, mask_features: Tensor) -> Tensor:

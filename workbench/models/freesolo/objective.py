@@ -90,7 +90,7 @@ def solo_loss(
     ):
         logits, masks, near = [], [], []
         for image, one in enumerate(taught):
-            target = level_targets(one.masks, config, level, stride)
+            target = level_targets(one.masks, config, level, stride, one.boxes)
             truth = torch.zeros_like(categories[image])
             truth[0] = target.positive
             guesses.append(categories[image].flatten())

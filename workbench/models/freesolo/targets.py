@@ -22,10 +22,12 @@ class CoarseMasks:
     Attributes:
         masks: boolean (n, height, width), at the size of the network's input.
         embeddings: (n, size); zeros where none is known.
+        boxes: (n, 4) x0, y0, x1, y1 that choose levels and centre regions; None for the tight ones of the masks.
     """
 
     masks: Tensor
     embeddings: Tensor
+    boxes: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.masks.ndim != 3 or self.masks.dtype != torch.bool:
@@ -36,6 +38,30 @@ class CoarseMasks:
             raise ValueError(
                 f"embeddings must be ({len(self.masks)}, size) for the masks, got {tuple(self.embeddings.shape)}"
             )
+
+    def to(self, device: torch.device | str) -> CoarseMasks:
+        """Return the same on a device."""
+        boxes = None if self.boxes is None else self.boxes.to(device)
+        return CoarseMasks(self.masks.to(device), self.embeddings.to(device), boxes)
+
+    def mirrored(self) -> CoarseMasks:
+        """Return the same of the image mirrored left to right."""
+        boxes = self.boxes
+        if boxes is not None:
+            left, top, right, bottom = boxes.T
+            width = self.masks.shape[2]
+            boxes = torch.stack([width - right, top, width - left, bottom], 1)
+        return CoarseMasks(self.masks.flip(2), self.embeddings, boxes)
+
+    def with_corner_boxes(self) -> CoarseMasks:
+        """Return the same with the boxes that the published code takes: corners read as place and size, cut at the image.
+
+        Its free masks are written as x0, y0, x1, y1 and its loader takes them for x, y, width, height.
+        """
+        left, top, right, bottom = tight_boxes(self.masks).T
+        height, width = self.masks.shape[1:]
+        wrong = torch.stack([left, top, (left + right).clamp(max=width), (top + bottom).clamp(max=height)], 1)
+        return CoarseMasks(self.masks, self.embeddings, wrong)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +81,9 @@ class LevelTargets:
     owners: Tensor
 
 
-def level_targets(masks: Tensor, config: SoloConfig, level: int, stride: int) -> LevelTargets:
+def level_targets(
+    masks: Tensor, config: SoloConfig, level: int, stride: int, boxes: Tensor | None = None
+) -> LevelTargets:
     """Return the targets of one grid.
 
     An object belongs to each level whose range holds the square root of the area of its tight box. Its centre of mass chooses a
@@ -66,10 +94,11 @@ def level_targets(masks: Tensor, config: SoloConfig, level: int, stride: int) ->
         config: of the network.
         level: 0 to 4.
         stride: of the mask features; objects that vanish at it are left out.
+        boxes: (n, 4) x0, y0, x1, y1; None for the tight ones.
     """
     side, (least, most) = config.grids[level], config.ranges[level]
     height, width = masks.shape[1:]
-    boxes = tight_boxes(masks)
+    boxes = tight_boxes(masks) if boxes is None else boxes
     sizes = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sqrt()
     kept = (sizes >= least) & (sizes <= most) & small_masks(masks, stride).flatten(1).any(1)
     owners = torch.full((side, side), -1, dtype=torch.long)
