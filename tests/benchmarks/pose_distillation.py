@@ -1,12 +1,16 @@
-"""Pose distillation: divergences of a whole batch beside GeomLoss, which is called once an image."""
+"""Pose distillation: divergences of a whole batch beside GeomLoss, ADD-S beside a table of all distances."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from workbench.distillation import Votes, joint_diameter, sinkhorn_divergence
+from workbench.geometry.pnp import Pose
+from workbench.geometry.rotations import random_rotations
+from workbench.metrics.pose import add_s
 
 from .side_by_side import BenchmarkConfig, Comparison, side_by_side
 
@@ -17,6 +21,8 @@ def compare(config: BenchmarkConfig) -> Iterator[Comparison]:
     """Yield the comparisons of this subject."""
     for backward in (False, True):
         yield from divergence(config, backward)
+    for count in (1_000, 5_841):
+        yield nearest_points(config, count)
 
 
 def two_sets(seed: int, images: int = 16, most: int = 13) -> tuple[Votes, Votes]:
@@ -72,6 +78,29 @@ def divergence(config: BenchmarkConfig, backward: bool, images: int = 16) -> Ite
             f"largest difference {(mine - theirs).abs().max().item():.1e}, in float64 {exact:.1e}, of "
             f"{'gradients' if backward else 'values'} up to {theirs.abs().max().item():.2g}"
         ),
+    )
+
+
+def nearest_points(config: BenchmarkConfig, count: int) -> Comparison:
+    """Compute ADD-S of one pose over ``count`` vertices: by a k-d tree, and by the smallest of each row of all distances."""
+    generator = np.random.default_rng(config.seed)
+    points = generator.normal(size=(count, 3))
+    points *= 50 / np.linalg.norm(points, axis=1, keepdims=True)
+    rotations = random_rotations(2, generator)
+    estimate, truth = (Pose(one, np.array([0.0, 0, 800 + 10 * row])) for row, one in enumerate(rotations))
+
+    def table() -> float:
+        seen, true = (torch.from_numpy(pose.transform(points)) for pose in (estimate, truth))
+        return float(torch.cdist(true, seen).amin(1).mean())
+
+    mine, theirs, timing = side_by_side(lambda: add_s(points, estimate, truth), table, config.repeats)
+    return Comparison(
+        subject="ADD-S of one pose",
+        ours="metrics.pose.add_s",
+        peer="torch.cdist, then the least of each row",
+        setting=f"{count:,} vertices, one thread, CPU seconds",
+        timing=timing,
+        agreement=f"differ by {abs(mine - theirs):.1e} mm of {theirs:.1f} mm",
     )
 
 

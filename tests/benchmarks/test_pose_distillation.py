@@ -14,3 +14,9 @@ def test_votes_of_images_differ_in_number_and_the_divergence_agrees_with_its_pee
     assert len({int((votes.scores[image] > 0).sum()) for votes in (student, teacher) for image in range(3)}) > 1
     for comparison in subject.divergence(TINY, backward=True, images=2):
         assert float(comparison.agreement.split("in float64 ")[1].split(",")[0]) < 1e-5
+
+
+def test_nearest_points_agree_with_all_distances():
+    row = subject.nearest_points(TINY, 200).row()
+    assert row["ours_seconds"] > 0
+    assert float(row["agreement"].split()[2]) < 1e-6

@@ -109,3 +109,21 @@ def test_what_is_not_installed_or_impossible_is_named(folders, tmp_path):
             CutoutSceneConfig(**options)
     with pytest.raises(ValueError, match="count must be at least 1"):
         cutout_pool(0)
+
+
+def test_masks_are_the_pixels_of_each_thing(folders):
+    for seed in range(8):
+        options = {"prevalence": 0.3, "object_area": (0.02, 0.05), "noise": 0.0, "blur": 0.0, "clutter": (2, 4)}
+        scene = _scene(folders, seed, **options)
+        picture, masks = scene.load_with_masks()
+        np.testing.assert_array_equal(picture.image, scene.load().image)
+        assert len(masks) == len(picture.annotations)
+        assert (masks.sum(0) <= 1).all()
+        for one, mask in zip(picture.annotations, masks, strict=True):
+            rows, columns = np.nonzero(mask)
+            x0, y0, x1, y1 = one.box
+            assert x0 <= columns.min() <= columns.max() < x1
+            assert y0 <= rows.min() <= rows.max() < y1
+            green = picture.image[mask].astype(int)
+            wanted = green[:, 1] > green[:, 0] if one.category == "clutter" else green[:, 0] > green[:, 1]
+            assert wanted.mean() > 0.8

@@ -184,7 +184,9 @@ def test_equal_places_with_other_masses_cost_the_difference_of_their_roots():
     """A point has no diameter to begin a schedule at."""
     x = torch.ones(2, 3, 2)
     value = sinkhorn_divergence(x, torch.full((3,), 0.4), x[:, :1], torch.tensor([2.0]))
-    assert value.tolist() == pytest.approx(2 * [RHO * (math.sqrt(1.2) - math.sqrt(2)) ** 2], rel=0.1)  # 5 to 9 % low, as published
+    assert value.tolist() == pytest.approx(
+        2 * [RHO * (math.sqrt(1.2) - math.sqrt(2)) ** 2], rel=0.1
+    )  # 5 to 9 % low, as published
 
 
 def test_one_schedule_for_several_problems():

@@ -33,6 +33,7 @@ from workbench.datasets.images import (
 )
 from workbench.datasets.learning_curve_reader import LearningCurveFormatError, read_learning_curves
 from workbench.datasets.learning_curves import FULL_SIZES, lcdb_curves, published_curves
+from workbench.datasets.linemod_masks import read_linemod_masks
 from workbench.datasets.linemod_occlusion import LINEMOD_OBJECTS, linemod_rotations, read_linemod_occlusion
 from workbench.datasets.motion_boxes import median_background, moving_boxes
 from workbench.datasets.nuscenes import (
@@ -154,6 +155,7 @@ __all__ = [
     "read_imagenet_subset",
     "read_kitti",
     "read_learning_curves",
+    "read_linemod_masks",
     "read_linemod_occlusion",
     "read_nuscenes",
     "read_nuscenes_map",

