@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from workbench.experiments.results import load_results, save_results
 
 from . import (
+    birds_eye_view,
     fair_encoding,
     how_much_data,
     latency_pruning,
@@ -35,6 +36,7 @@ SUBJECTS = (
     targeted_selection,
     fair_encoding,
     robust_transformers,
+    birds_eye_view,
     latency_pruning,
     pose_distillation,
 )
