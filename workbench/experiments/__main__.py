@@ -24,6 +24,8 @@ from workbench.experiments import (
     how_much_data,
     latency_pruning,
     latency_pruning_ablations,
+    latency_pruning_detector,
+    latency_pruning_pair,
     latency_pruning_platforms,
     latency_pruning_table,
     latency_pruning_titan_v,
@@ -209,6 +211,14 @@ def _pruning_ablations(progress: Progress) -> tuple[pd.DataFrame, object]:
     return pd.concat([measure(config, kinds=kinds, progress=progress) for config, kinds in parts.items()]), list(parts)
 
 
+def _pruning_detector(progress: Progress) -> tuple[pd.DataFrame, object]:
+    """Measure the detectors; the weights that ship are among them."""
+    config = latency_pruning_detector.DetectorConfig()
+    return latency_pruning_detector.measure_detectors(
+        config, progress, on_pruned=latency_pruning_pair.ship_pair
+    ), config
+
+
 def _latency_pruning(progress: Progress) -> tuple[pd.DataFrame, object]:
     config = latency_pruning.FULL
     return latency_pruning_table.run(config, progress, measured=latency_pruning_table.stored()), config
@@ -293,6 +303,7 @@ TABLES: dict[str, Callable[[Progress], tuple[pd.DataFrame, object]]] = {
     "latency_pruning_steps": _pruning_steps,
     "latency_pruning_measured": _pruning_measured,
     "latency_pruning_ablations": _pruning_ablations,
+    "latency_pruning_detector": _pruning_detector,
     "latency_pruning_platforms": _pruning_platforms,
     "latency_pruning_titan_v": _pruning_titan_v,
     "latency_pruning_networks": _pruning_networks,

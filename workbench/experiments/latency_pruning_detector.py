@@ -6,7 +6,9 @@ Shen et al., NeurIPS 2022 (arXiv 2210.06659), Table 8, small: SSD for images of 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,16 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from workbench.datasets.files import cache_dir, data_dir
-from workbench.experiments.latency_pruning import measured_in_turn
+from workbench.experiments.latency_pruning import HERE, measured_in_turn, platform_table
 from workbench.experiments.latency_pruning_methods import HALP, LAYERS, UNIFORM
 from workbench.experiments.latency_pruning_scenes import NAMES, SIDE, Scenes, detection_scenes, mirrored
 from workbench.experiments.latency_pruning_steps import minibatches, prune_while_training
 from workbench.metrics import BoxSet, voc_average_precision
-from workbench.models.ssd import SSD, DetectionLoss, default_boxes, detect, small_ssd
-from workbench.pruning import ChannelPlan, HALPConfig, LatencyTable, TorchTimer
+from workbench.models.ssd import SMALL, SSD, DetectionLoss, default_boxes, detect, small_ssd
+from workbench.pruning import ChannelPlan, HALPConfig, LatencyTable
 from workbench.training import CancelToken, Progress, load_weights, no_progress, save_weights
 
 MINIBATCH, AT_ONCE = 32, 100
+DEFAULTS = default_boxes(SMALL)
 WHOLE, WHOLE_TUNED = "whole network", "whole network, tuned alike"
 SEEDS_APART = 10_000
 """Scenes of the next network's seed begin so many further; those to test with, beyond all of them."""
@@ -110,7 +113,7 @@ def detector_task(
     return DetectorTask(model.eval(), train, detection_scenes(config.test, FIRST_TEST), seed)
 
 
-def _weights_path(seed: int, config: DetectorConfig):
+def _weights_path(seed: int, config: DetectorConfig) -> Path:
     shipped, usual = data_dir() / "weights" / f"pruning_detector_{seed}.safetensors", DetectorConfig()
     recipe = (config.train, config.epochs, config.rate)
     if recipe == (usual.train, usual.epochs, usual.rate) and shipped.is_file():
@@ -156,7 +159,7 @@ def train_detector(
     model.eval()
 
 
-def scene_loss(scenes: Scenes, seed: int):
+def scene_loss(scenes: Scenes, seed: int) -> Callable[[nn.Module, Tensor], Tensor]:
     """Return ``loss(model, indices)`` of scenes mirrored at random: the multibox loss of SSD."""
     rng, loss = torch.Generator().manual_seed(seed), DetectionLoss(small_ssd())
 
@@ -170,9 +173,9 @@ def scene_loss(scenes: Scenes, seed: int):
 
 def mean_average_precision(model: nn.Module, scenes: Scenes) -> float:
     """Return the mean over the classes of VOC's average precision at half overlap, area under the curve, in percent."""
-    defaults, found = default_boxes(small_ssd().boxes), []
+    found = []
     for images in scenes.images.split(AT_ONCE):
-        for one in detect(model.eval(), images, defaults):
+        for one in detect(model.eval(), images, DEFAULTS):
             found.append(BoxSet(one.boxes.numpy() / SIDE, one.labels.numpy(), one.scores.numpy()))
     truth = [BoxSet(boxes.numpy(), labels.numpy()) for boxes, labels in scenes.things]
     return 100 * float(np.mean(list(voc_average_precision(found, truth).values())))
@@ -210,9 +213,20 @@ def pruned_detector(
 
 
 def measure_detectors(
-    config: DetectorConfig | None = None, progress: Progress = no_progress, cancel: CancelToken | None = None
+    config: DetectorConfig | None = None,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+    on_pruned: Callable[[DetectorTask, str, nn.Module, ChannelPlan], None] | None = None,
+    table: LatencyTable | None = None,
 ) -> pd.DataFrame:
-    """Prune each seed's detector by each method to a share of the latency of a table that is measured on this machine.
+    """Prune each seed's detector by each method to a share of its latency by a table, and measure it on this machine.
+
+    Args:
+        config: what is trained and measured.
+        progress: called for each network.
+        cancel: looked at in each step.
+        on_pruned: called with the task, the method, the network and its plan of each that was pruned.
+        table: None for one that is measured on this machine.
 
     Returns:
         One row a detector: ``seed``, ``method`` (:data:`WHOLE`, :data:`WHOLE_TUNED` for as many more epochs, or what chose),
@@ -223,7 +237,7 @@ def measure_detectors(
         Cancelled: Stop was asked for.
     """
     config, rows = config or DetectorConfig(), []
-    table = LatencyTable(measure=TorchTimer(repetitions=9, unit="conv+bn+relu"))
+    table = table or platform_table(HERE)
     names = (WHOLE, WHOLE_TUNED, *config.methods)
     for seed in config.seeds:
         task = detector_task(seed, config, progress, cancel)
@@ -236,6 +250,8 @@ def measure_detectors(
             elif method != WHOLE:
                 model, plan = pruned_detector(task, table, method, config, cancel)
                 reached = plan.latency / plan.graph.latency(table, config.batch)
+                if on_pruned is not None:
+                    on_pruned(task, method, model, plan)
             ms = measured_in_turn((model, task.model), torch.zeros(config.batch, 3, SIDE, SIDE))
             ms, whole = (value / config.batch for value in ms)
             parameters = sum(weight.numel() for weight in model.parameters())

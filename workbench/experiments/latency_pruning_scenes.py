@@ -96,8 +96,7 @@ def mirrored(images: Tensor, things: Sequence[Truth], flags: Tensor) -> tuple[Te
     ([[0.0, 1.0], [1.0, 0.0]], [[0.75, 0.0, 1.0, 1.0]])
     """
     turned = torch.where(flags[:, None, None, None], images.flip(3), images)
-    sides = torch.tensor([1.0, 0.0, 1.0, 0.0])
     return turned, [
-        ((sides - boxes[:, [2, 1, 0, 3]]) * torch.tensor([1.0, -1.0, 1.0, -1.0]) if flag else boxes, labels)
+        (torch.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], 1) if flag else boxes, labels)
         for flag, (boxes, labels) in zip(flags.tolist(), things, strict=True)
     ]
