@@ -32,6 +32,10 @@ def test_values_are_means_over_the_seeds_and_what_was_not_tuned_is_left_out():
     here = steps.assign(whole_ms=12.0, measured_ms=[5.0, 4.0])
     measured = {"budgets": budgets, "steps": steps, "titan_v": budgets, "platforms": platforms, "networks": networks}
     measured["measured"] = here
+    measured["ablations"] = steps.assign(platform="p", kind="solver", setting="exact")
+    measured["detector"] = pd.DataFrame(
+        {"seed": [0, 1], "method": "uniform", "precision": [80.0, 84.0], "ms": [1.0, 2.0], "whole_ms": [2.0, 5.0]}
+    )
     table = run(measured=measured)
     assert list(table.columns) == list(COLUMNS)
     found = table.set_index(["setting", "quantity"])
@@ -43,5 +47,8 @@ def test_values_are_means_over_the_seeds_and_what_was_not_tuned_is_left_out():
         ("digits, table of one machine, 40% of the latency, uniform", "measured speed-up over the foretold one")
     ]
     assert gain["value"] == pytest.approx((0.3 * 12 / 5 + 0.4 * 12 / 4) / 2)
+    assert found.loc[("digits, p, 40% of the latency, solver exact", "accuracy after tuning"), "value"] == 91.0
+    assert found.loc[("small SSD, uniform", "mean average precision"), "value"] == 82.0
+    assert found.loc[("small SSD, uniform", "measured speed-up"), "value"] == pytest.approx(2.25)
     assert found.loc[("all widths, planned for a, run on b", "latency"), "value"] == pytest.approx(0.4)
     assert table.query("claim == 'C2'")["value"].tolist() == [pytest.approx(1), pytest.approx(-1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from workbench.experiments.latency_pruning import rank_correlations
-from workbench.experiments.latency_pruning_claims_measured import measured_claims
+from workbench.experiments.latency_pruning_claims_measured import ablation_claims, detector_claim, measured_claims
 from workbench.experiments.latency_pruning_methods import HALP, LAYERS, MACS, MAGNITUDE, RANK, REFILL, UNIFORM
 from workbench.experiments.latency_pruning_platforms import EXACT
 from workbench.experiments.results import load_results
@@ -28,7 +28,8 @@ def claims(budgets: pd.DataFrame) -> pd.DataFrame:
     steps = load_results("latency_pruning_steps")
     measured = load_results("latency_pruning_measured")
     rows = [_importance(budgets), _table(), *_accuracies(budgets, steps), *measured_claims(measured)]
-    rows += [_platforms()]
+    rows += [detector_claim(load_results("latency_pruning_detector")), _platforms()]
+    rows += ablation_claims(load_results("latency_pruning_ablations"))
     return pd.DataFrame(rows, columns=["claim", "statement", "paper", "measured", "holds"])
 
 

@@ -129,10 +129,10 @@ def ablation_claims(table: pd.DataFrame) -> list[Row]:
     return [
         (
             "A groups",
-            "At equal latency, groups of one latency step are no less accurate than any fixed size",
+            f"At equal latency, groups of one latency step are within {POINT:g} point of any fixed size, or above",
             "Figures 4 and 6: they beat every fixed size",
             f"{_listed(simulated, SIZES)}; table of this CPU, {_listed(here, SIZES)}; published solver there, "
-            f"{_listed(here, SIZES_PUBLISHED)}; groups of two steps reach neither budget",
+            f"{_listed(here, SIZES_PUBLISHED)}; sizes that are missing cannot reach the latency",
             verdict(
                 _no_worse(simulated, SIZES, STEP)
                 + _no_worse(here, SIZES, STEP)
@@ -145,7 +145,7 @@ def ablation_claims(table: pd.DataFrame) -> list[Row]:
             "Taylor importance is more accurate than magnitude and random",
             "Table 12: more so where much is removed",
             _listed(simulated, IMPORTANCES),
-            verdict(_no_worse(simulated, IMPORTANCES, TAYLOR)),
+            verdict(_no_worse(simulated, IMPORTANCES, TAYLOR, 0.0)),
         ),
         (
             "A solver",
@@ -215,7 +215,7 @@ def _listed(table: pd.DataFrame, kind: str) -> str:
     return f"{kind}, " + "; ".join(parts)
 
 
-def _no_worse(table: pd.DataFrame, kind: str, setting: str) -> list[bool]:
-    """Return for each share whether a setting is within the spread of the best."""
+def _no_worse(table: pd.DataFrame, kind: str, setting: str, slack: float = POINT) -> list[bool]:
+    """Return for each share whether a setting is at most ``slack`` points behind the best."""
     means = [_mean(table, kind, share, "after") for share in _shares(table)]
-    return [mean[setting] + POINT >= mean.max() for mean in means]
+    return [mean[setting] + slack >= mean.max() for mean in means]

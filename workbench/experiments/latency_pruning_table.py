@@ -17,13 +17,15 @@ from workbench.experiments.latency_pruning import (
     measure_steps,
     rank_correlations,
 )
+from workbench.experiments.latency_pruning_ablations import measure_ablations
+from workbench.experiments.latency_pruning_detector import DetectorConfig, measure_detectors
 from workbench.experiments.latency_pruning_platforms import measure_platforms
 from workbench.experiments.latency_pruning_titan_v import measure_titan_v
 from workbench.experiments.results import COLUMNS, load_results
 from workbench.training import CancelToken, Progress, no_progress
 
 Row = tuple[str, str, str, float | None, float, float, str]
-TABLES = ("budgets", "steps", "measured", "platforms", "networks", "titan_v")
+TABLES = ("budgets", "steps", "measured", "ablations", "detector", "platforms", "networks", "titan_v")
 
 NAMES = {"gain": "measured speed-up over the foretold one"}
 
@@ -61,6 +63,8 @@ def run(
             "budgets": measure_budgets(config, progress, cancel),
             "steps": measure_steps(config, progress, cancel),
             "measured": measure_budgets(replace(config, platform=HERE), progress, cancel),
+            "ablations": measure_ablations(config, progress=progress, cancel=cancel),
+            "detector": measure_detectors(DetectorConfig(seeds=config.seeds), progress, cancel),
             "platforms": measure_platforms(config.seeds, batch=config.batch, progress=progress),
             "networks": measure_correlation(config, progress),
             "titan_v": measure_titan_v(config.seeds, progress=progress),
@@ -74,7 +78,9 @@ def run(
         *_of_budgets(
             _with_gain(measured["measured"]), "C4", "digits, table of one machine", ("reached", "after", "gain")
         ),
+        *_of_detector(measured["detector"]),
         *_of_platforms(measured["platforms"]),
+        *_of_ablations(measured["ablations"]),
     ]
     table = pd.DataFrame(rows, columns=["claim", "setting", "quantity", "paper", "value", "spread", "unit"])
     table = table.astype({"paper": float, "spread": float})  # one seed has no spread
@@ -103,6 +109,24 @@ def _of_networks(frame: pd.DataFrame) -> Iterator[Row]:
     for name, value in rank_correlations(frame).items():
         setting = "random networks, this machine"
         yield "C2", setting, f"rank correlation of {name} and measured ms", None, value, float("nan"), "1"
+
+
+def _of_detector(table: pd.DataFrame) -> Iterator[Row]:
+    table = table.assign(gain=table["whole_ms"] / table["ms"])
+    for method, part in table.groupby("method", sort=False):
+        values = part["precision"]
+        yield "C5", f"small SSD, {method}", "mean average precision", None, values.mean(), values.std(), "%"
+        yield "C5", f"small SSD, {method}", "measured speed-up", None, part["gain"].mean(), part["gain"].std(), "1"
+
+
+def _of_ablations(table: pd.DataFrame) -> Iterator[Row]:
+    for (platform, kind, setting), part in table.groupby(["platform", "kind", "setting"], sort=False):
+        yield from _of_budgets(
+            part.assign(method=f"{kind} {setting}"),
+            "A",
+            f"digits, {platform}",
+            ("reached", "importance", "before", "after"),
+        )
 
 
 def _of_platforms(frame: pd.DataFrame) -> Iterator[Row]:

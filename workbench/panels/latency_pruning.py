@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.panels.base import Panel
 from workbench.panels.latency_pruning_budgets import BUDGETS, BudgetViews
 from workbench.panels.latency_pruning_choice import PruningChoice, importance, macs
+from workbench.panels.latency_pruning_detector import DETECTOR, DetectorViews
 from workbench.panels.latency_pruning_devices import DEVICES, DeviceViews
 from workbench.panels.latency_pruning_film import FILM, FilmViews
 from workbench.panels.latency_pruning_knapsack import KNAPSACK, KnapsackViews
@@ -17,11 +18,20 @@ from workbench.panels.latency_pruning_stairs import STAIRS, StairsViews
 from workbench.panels.latency_pruning_surgery import SURGERY, SurgeryViews
 from workbench.panels.latency_pruning_trap import TRAP, TrapViews
 
-VIEWS = (STAIRS, KNAPSACK, BUDGETS, FILM, DEVICES, SURGERY, TRAP)
+VIEWS = (STAIRS, KNAPSACK, BUDGETS, FILM, DEVICES, SURGERY, DETECTOR, TRAP)
 
 
 class LatencyPruningPanel(
-    StairsViews, KnapsackViews, BudgetViews, FilmViews, DeviceViews, SurgeryViews, TrapViews, PruningChoice, Panel
+    StairsViews,
+    KnapsackViews,
+    BudgetViews,
+    FilmViews,
+    DeviceViews,
+    SurgeryViews,
+    DetectorViews,
+    TrapViews,
+    PruningChoice,
+    Panel,
 ):
     """Fit a network into a latency budget, and see what that costs.
 
@@ -47,6 +57,7 @@ class LatencyPruningPanel(
         self.build_film_view()
         self.build_device_view()
         self.build_surgery_view()
+        self.build_detector_view()
         self.build_trap_view()
         self._inputs.append(self._answer_box)
         self.view = KNAPSACK
@@ -96,5 +107,6 @@ class LatencyPruningPanel(
             FILM: self.film_frame,
             DEVICES: self.devices_frame,
             SURGERY: self.surgery_frame,
+            DETECTOR: self.detector_frame,
             TRAP: self.trap_frame,
         }[self.view]()

@@ -38,7 +38,7 @@ class DetectorViews(traitlets.HasTraits):
     ``detector_scene`` is the number of the scene, ``least_score`` the score from which on a box is shown.
     """
 
-    detector_scene = traitlets.Int(0)
+    detector_scene = traitlets.Int(5)
     least_score = traitlets.Float(0.4)
 
     def build_detector_view(self) -> None:
@@ -87,7 +87,7 @@ class DetectorViews(traitlets.HasTraits):
         self.run_job(work, on_done=done, label="Measuring the detectors")
 
     def _redraw_detector(self, changed: frozenset[str]) -> None:
-        if self.fresh(DETECTOR, self.detector_scene, self.least_score):
+        if changed & {"detector_scene", "least_score"}:
             self._show_detector()
 
     def _show_detector(self) -> None:
