@@ -149,6 +149,16 @@ def test_a_small_run_gives_a_row_for_each_network_and_its_weights_are_cached(tmp
     assert torch.equal(first.model[0].weight, second.model[0].weight)
 
 
+def test_a_budget_that_cannot_be_reached_leaves_a_row_without_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    config = LatencyPruningConfig(
+        seeds=(0,), shares=(0.01,), methods=(UNIFORM,), task=TaskConfig(train=800, test=50, epochs=1)
+    )
+    row = measure_budgets(config).iloc[0]
+    assert (row["method"], row["share"]) == (UNIFORM, 0.01)
+    assert row[["reached", "measured_ms", "importance", "before", "after"]].isna().all()
+
+
 def test_rank_correlation_leaves_the_whole_network_out():
     table = pd.DataFrame(
         {"network": [0, 1, 2, 3], "table_ms": [0, 1, 2, 3], "measured_ms": [9, 1, 2, 3], "macs": [0, 3, 2, 1]}

@@ -13,8 +13,23 @@ from workbench.experiments.latency_pruning_task import pruning_task
 from workbench.experiments.results import load_results
 from workbench.pruning import PLATFORMS, simulate_latency_table
 
-NAMES = ["C1", "C2", "C3", "C3 in steps", "C4", "C4 in steps", "C4 measured", "C4 tuned", "C4 Pareto", "C5", "C6"]
-ABLATIONS = ["A groups", "A steps", "A importance", "A solver"]
+NAMES = [
+    "C1",
+    "C2",
+    "C3",
+    "C3 in steps",
+    "C4",
+    "C4 in steps",
+    "C4 measured",
+    "C4 tuned",
+    "C4 Pareto",
+    "C5",
+    "C6",
+    "A groups",
+    "A steps",
+    "A importance",
+    "A solver",
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +88,23 @@ def test_stored_budgets_by_a_table_of_one_machine():
     assert gain.min() >= 0.7
 
 
+def test_stored_ablations_meet_their_latency_and_more_steps_end_nearer():
+    table = load_results("latency_pruning_ablations")
+    assert not table.duplicated(["seed", "platform", "kind", "setting", "share"]).any()
+    reached = table.dropna()
+    assert (reached["reached"] <= reached["share"] * (1 + 1e-6)).all()
+    steps = table[table["kind"] == "steps"].groupby(["share", "setting"])["reached"].mean()
+    for share in (0.6, 0.4):
+        assert steps[share, "HALP, 1"] < 0.7 * share < steps[share, "HALP, 20"]
+
+
+def test_stored_detectors_are_faster_for_a_little_precision():
+    table = load_results("latency_pruning_detector")
+    mean = table.assign(gain=table["whole_ms"] / table["ms"]).groupby("method")[["gain", "precision"]].mean()
+    assert mean.loc[LAYERS, "gain"] > 1.5
+    assert mean.loc[LAYERS, "precision"] > mean.loc["whole network", "precision"] - 3
+
+
 def test_stored_rows_of_the_titan_v():
     """At equal latency the knapsack keeps most; its cost in ms leaves it more multiplications than cost in MACs does."""
     table = load_results("latency_pruning_titan_v")
@@ -84,7 +116,7 @@ def test_stored_rows_of_the_titan_v():
 
 def test_claims_are_judged_by_the_numbers(budgets):
     table = claims(budgets).set_index("claim")
-    assert table.index.tolist() == NAMES + ABLATIONS
+    assert table.index.tolist() == NAMES
     assert table.loc["C2", "holds"] == "yes"
     worse = budgets.assign(after=budgets["after"].where(budgets["method"] != LAYERS, 10.0))
     assert claims(worse).set_index("claim").loc["C4", "holds"] == "no"

@@ -92,6 +92,8 @@ def test_words_name_both_latencies_and_precisions(panel):
     stored = measured_pair()
     for value in stored.loc[["whole network", "HALP, refilled, layers kept"], "precision"]:
         assert f"{value:.1f} %" in panel._detector_text.value
+    pruned = stored.loc["HALP, refilled, layers kept"]
+    assert f"{pruned['whole_ms'] / pruned['ms']:.2f} times" in panel._detector_text.value  # of those measured in turn
     assert "stored, one CPU" in panel._detector_text.value
 
 

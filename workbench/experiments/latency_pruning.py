@@ -37,6 +37,7 @@ from workbench.pruning import (
     shrink,
     simulate_latency_table,
 )
+from workbench.pruning.pruner import UnreachableError
 from workbench.training import CancelToken, Progress, no_progress
 
 HERE = "this machine"
@@ -82,6 +83,21 @@ MEASURED = LatencyPruningConfig(
     tuned_shares=LatencyPruningConfig.shares,
 )
 """Budgets by a table that is measured on this machine, each network tuned."""
+COLUMNS = (
+    *(
+        "seed",
+        "method",
+        "share",
+        "reached",
+        "latency_ms",
+        "measured_ms",
+        "whole_ms",
+        "macs_share",
+        "parameters",
+        "importance",
+    ),
+    *("before", "after", "dense"),
+)
 ROUNDS = 15
 """In which networks are measured in turn."""
 
@@ -103,7 +119,7 @@ def measure_budgets(
         ``latency_ms``, ``measured_ms`` and ``whole_ms`` (of the small network and the whole one on this machine, in turn),
         ``macs_share``, ``parameters``, ``importance`` (share kept, by the scores of the whole network), accuracy in percent
         ``before`` tuning, with renewed statistics, and ``after`` one epoch, NaN where that was not trained; ``dense`` is that of
-        the whole network.
+        the whole network.  Where a method cannot reach a budget all but the first three and ``dense`` are NaN.
 
     Raises:
         Cancelled: Stop was asked for.
@@ -153,11 +169,15 @@ def _measure(
             progress(len(rows), len(wanted) * len(config.seeds), f"seed {seed}, {method} at {share:.0%}")
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            small, plan = prune(task, of, share, method)
-            row = {"seed": seed, "method": method, "share": share}
+            row = {"seed": seed, "method": method, "share": share, "dense": dense}
+            try:
+                small, plan = prune(task, of, share, method)
+            except UnreachableError:
+                rows.append(row)
+                continue
             tuned = share in config.tuned_shares
-            rows.append(row | _measured(task, of, small, plan, tuned, config, cancel) | {"dense": dense})
-    return pd.DataFrame(rows)
+            rows.append(row | _measured(task, of, small, plan, tuned, config, cancel))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def platform_table(platform: str) -> LatencyTable:

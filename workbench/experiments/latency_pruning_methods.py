@@ -23,6 +23,7 @@ from workbench.pruning import (
     exponential_schedule,
     solve_knapsack_published,
 )
+from workbench.pruning.pruner import UnreachableError
 
 Keep = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -259,5 +260,5 @@ def place_in_group(graph: ChannelGraph, scores: Scores) -> Scores:
 
 def _reached(keep: Keep | None, target: float) -> Keep:
     if keep is None:
-        raise ValueError(f"a latency of {target:g} ms cannot be reached by this method")
+        raise UnreachableError(f"a latency of {target:g} ms cannot be reached by this method")
     return keep

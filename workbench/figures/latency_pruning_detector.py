@@ -12,6 +12,8 @@ from workbench.figures.theme import ORANGE, TEMPLATE, TEXT, series_style
 
 Array = NDArray[np.float64]
 THERE = {"color": ORANGE, "width": 2, "dash": "dot"}
+FOUND = ("solid", "dash", "longdashdot")
+"""Dashes of what is found; dots are left for what is there."""
 PARTS = ((0.0, 0.47), (0.53, 1.0))
 """Of the width, a picture each."""
 
@@ -39,7 +41,7 @@ def detector_figure(
         traces.append(_outlines(truth, "what is there", THERE, show=place == 0, **axes))
         chosen = np.array(labels, object)
         for rank, name in enumerate(names):
-            line = {**series_style(rank)["line"], "width": 3}
+            line = {**series_style(rank)["line"], "width": 3, "dash": FOUND[rank % len(FOUND)]}
             traces.append(_outlines(boxes[chosen == name], name, line, show=place == 0, **axes))
         words = [f"{label} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
         corner = boxes[:, :2] if len(boxes) else np.zeros((0, 2))
@@ -51,10 +53,11 @@ def detector_figure(
             )
         )  # fmt: skip
     layout = {
-        "template": TEMPLATE, "title": {"text": title}, "height": 470, "margin": {"t": 110},
+        "template": TEMPLATE, "title": {"text": title}, "height": 520, "margin": {"t": 95},
         "annotations": [
             {
-                "text": words, "x": sum(PARTS[place]) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "yanchor": "bottom",
+                "text": words, "x": sum(PARTS[place]) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center",
+                "yanchor": "bottom",
                 "showarrow": False, "font": {"color": TEXT, "size": 13},
             }
             for place, (words, *_) in enumerate(found)
