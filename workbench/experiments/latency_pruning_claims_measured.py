@@ -44,63 +44,63 @@ def measured_claims(measured: pd.DataFrame) -> list[Row]:
         taken=measured["measured_ms"] / measured["whole_ms"],
         gain=measured["reached"] * measured["whole_ms"] / measured["measured_ms"],
     )
-    mean = measured.groupby(["share", "method"], sort=False)[["taken", "after"]].mean()
-    accuracy, taken, gain = mean["after"].unstack(), mean["taken"].unstack(), measured["gain"]
-    spread = measured.groupby(["share", "method"])["after"].std().unstack()
-    budgets = sorted(accuracy.index, reverse=True)
-    listed = "; ".join(
-        f"{share:.0%}: "
-        + ", ".join(
-            f"{name} {accuracy.loc[share, name]:.1f} ± {spread.loc[share, name]:.1f}" for name in accuracy.columns
-        )
-        for share in budgets
-    )
-    behind = {share: accuracy.loc[share].drop([HALP, LAYERS], errors="ignore") for share in budgets}
-    beaten = {
-        share: [
-            name
-            for name in behind[share].index
-            if taken.loc[share, name] <= taken.loc[share, LAYERS] * (1 + EQUAL)
-            and behind[share][name] > accuracy.loc[share, LAYERS]
-        ]
-        for share in budgets
-    }
-    found = "; ".join(
-        f"{share:.0%}: HALP {accuracy.loc[share, LAYERS]:.1f} % at {taken.loc[share, LAYERS]:.0%} of the measured latency, "
-        + (
-            ", ".join(
-                f"beaten by {name}, {accuracy.loc[share, name]:.1f} % at {taken.loc[share, name]:.0%}"
-                for name in beaten[share]
-            )
-            or "not beaten"
-        )
-        for share in budgets
-    )
+    by_budget = measured.groupby(["share", "method"], sort=False)
+    taken, accuracy = by_budget["taken"].mean().unstack(), by_budget["after"].mean().unstack()
     return [
-        (
-            "C4 measured",
-            f"Channels removed, a network is at least {LEAST_GAIN:g} times as much faster as the table foretells",
-            "Real speed-ups on the device: 1.60x for ResNet-50, 1.90x for ResNet-101",
-            f"{len(gain)} networks at {budgets[0]:.0%} to {budgets[-1]:.0%} of a table measured on the same CPU: measured over "
-            f"foretold speed-up {gain.min():.2f} to {gain.max():.2f}, mean {gain.mean():.2f}; {LAYERS}, "
-            + ", ".join(f"{1 / taken.loc[share, LAYERS]:.2f}x at {share:.0%}" for share in budgets),
-            verdict([bool((gain >= LEAST_GAIN).all())]),
-        ),
-        (
-            "C4 tuned",
-            f"Tuned, HALP that keeps every layer is within {POINT:g} point of uniform widths at every budget, or above",
-            "-",
-            f"Accuracy in % after one epoch, whole network {measured['dense'].mean():.1f}, table of this CPU: {listed}",
-            verdict([accuracy.loc[share, LAYERS] + POINT >= accuracy.loc[share, UNIFORM] for share in budgets]),
-        ),
-        (
-            "C4 Pareto",
-            f"No other method is as fast, as measured (within {EQUAL:.0%}), and more accurate than HALP that keeps every layer",
-            "Pareto front of accuracy and speed, Figure 1",
-            f"Means of {measured['seed'].nunique()} networks: {found}",
-            verdict([not names for names in beaten.values()]),
-        ),
+        _speed_up(measured, taken),
+        _tuned(measured, accuracy, by_budget["after"].std().unstack()),
+        _pareto(measured, accuracy, taken),
     ]
+
+
+def _from_the_largest(frame: pd.DataFrame) -> list[float]:
+    return sorted(frame.index, reverse=True)
+
+
+def _speed_up(measured: pd.DataFrame, taken: pd.DataFrame) -> Row:
+    gain, budgets = measured["gain"], _from_the_largest(taken)
+    return (
+        "C4 measured",
+        f"Channels removed, a network is at least {LEAST_GAIN:g} times as much faster as the table foretells",
+        "Real speed-ups on the device: 1.60x for ResNet-50, 1.90x for ResNet-101",
+        f"{len(gain)} networks at {budgets[0]:.0%} to {budgets[-1]:.0%} of a table measured on the same CPU: measured over "
+        f"foretold speed-up {gain.min():.2f} to {gain.max():.2f}, mean {gain.mean():.2f}; {LAYERS}, "
+        + ", ".join(f"{1 / taken.loc[share, LAYERS]:.2f}x at {share:.0%}" for share in budgets),
+        verdict([bool((gain >= LEAST_GAIN).all())]),
+    )
+
+
+def _tuned(measured: pd.DataFrame, accuracy: pd.DataFrame, spread: pd.DataFrame) -> Row:
+    budgets, parts = _from_the_largest(accuracy), []
+    for share in budgets:
+        row, around = accuracy.loc[share], spread.loc[share]
+        parts.append(f"{share:.0%}: " + ", ".join(f"{name} {row[name]:.1f} ± {around[name]:.1f}" for name in row.index))
+    return (
+        "C4 tuned",
+        f"Tuned, HALP that keeps every layer is within {POINT:g} point of uniform widths at every budget, or above",
+        "-",
+        f"Accuracy in % after one epoch, whole network {measured['dense'].mean():.1f}, table of this CPU: {'; '.join(parts)}",
+        verdict([accuracy.loc[share, LAYERS] + POINT >= accuracy.loc[share, UNIFORM] for share in budgets]),
+    )
+
+
+def _pareto(measured: pd.DataFrame, accuracy: pd.DataFrame, taken: pd.DataFrame) -> Row:
+    parts, unbeaten = [], []
+    for share in _from_the_largest(accuracy):
+        right, took = accuracy.loc[share], taken.loc[share]
+        fast = took <= took[LAYERS] * (1 + EQUAL)
+        better = [name for name in right.index if name != HALP and fast[name] and right[name] > right[LAYERS]]
+        beaten = ", ".join(f"beaten by {name}, {right[name]:.1f} % at {took[name]:.0%}" for name in better)
+        own = f"{share:.0%}: HALP {right[LAYERS]:.1f} % at {took[LAYERS]:.0%} of the measured latency"
+        parts.append(f"{own}, {beaten or 'not beaten'}")
+        unbeaten.append(not better)
+    return (
+        "C4 Pareto",
+        f"No other method is as fast, as measured (within {EQUAL:.0%}), and more accurate than HALP that keeps every layer",
+        "Pareto front of accuracy and speed, Figure 1",
+        f"Means of {measured['seed'].nunique()} networks: {'; '.join(parts)}",
+        verdict(unbeaten),
+    )
 
 
 def detector_claim(table: pd.DataFrame) -> Row:

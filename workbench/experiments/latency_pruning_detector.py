@@ -20,10 +20,11 @@ from workbench.experiments.latency_pruning import HERE, measured_in_turn, platfo
 from workbench.experiments.latency_pruning_methods import HALP, LAYERS, UNIFORM
 from workbench.experiments.latency_pruning_scenes import NAMES, SIDE, Scenes, detection_scenes, mirrored
 from workbench.experiments.latency_pruning_steps import minibatches, prune_while_training
+from workbench.experiments.latency_pruning_task import load_or_train
 from workbench.metrics import BoxSet, voc_average_precision
 from workbench.models.ssd import SMALL, SSD, DetectionLoss, default_boxes, detect, small_ssd
 from workbench.pruning import ChannelPlan, HALPConfig, LatencyTable
-from workbench.training import CancelToken, Progress, load_weights, no_progress, save_weights
+from workbench.training import CancelToken, Progress, no_progress
 
 MINIBATCH, AT_ONCE = 32, 100
 DEFAULTS = default_boxes(SMALL)
@@ -104,12 +105,12 @@ def detector_task(
     train = detection_scenes(config.train, SEEDS_APART * seed)
     torch.manual_seed(seed)
     model = small_ssd(1 + len(NAMES))
-    path = _weights_path(seed, config)
-    if not path.is_file():
-        train_detector(model, train, config.epochs, config.rate, seed, progress, cancel)
-        about = {"command": f"workbench.experiments.latency_pruning_detector.detector_task({seed}, {config})"}
-        save_weights(copy.deepcopy(model).half(), path, metadata=about)
-    load_weights(model, path)  # half precision: the same weights whether they were trained now or before
+    load_or_train(
+        model,
+        _weights_path(seed, config),
+        lambda: train_detector(model, train, config.epochs, config.rate, seed, progress, cancel),
+        f"workbench.experiments.latency_pruning_detector.detector_task({seed}, {config})",
+    )
     return DetectorTask(model.eval(), train, detection_scenes(config.test, FIRST_TEST), seed)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
@@ -139,6 +141,23 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return 100 * float((model.eval()(images).argmax(1) == labels).float().mean())
 
 
+def load_or_train(model: nn.Module, path: Path, train: Callable[[], None], command: str) -> None:
+    """Give a network the weights of a file, which is written first, after training, where there is none.
+
+    The file holds half precision, so that the weights are the same whether they were trained now or before.
+
+    Args:
+        model: gets the weights; it is what ``train`` trains.
+        path: safetensors.
+        train: called where there is no file.
+        command: what makes the file, for its metadata.
+    """
+    if not path.is_file():
+        train()
+        save_weights(copy.deepcopy(model).half(), path, metadata={"command": command})
+    load_weights(model, path)
+
+
 def pruning_task(
     seed: int = 0,
     config: TaskConfig | None = None,
@@ -166,9 +185,10 @@ def pruning_task(
     path = cache_dir("latency_pruning") / f"digits_{name}.safetensors"
     if config == TaskConfig() and shipped.is_file():
         path = shipped
-    if not path.is_file():
-        train(model, images, labels, config.epochs, config.rate, seed, progress, cancel)
-        about = {"command": f"workbench.experiments.latency_pruning_task.pruning_task({seed}, {config})"}
-        save_weights(copy.deepcopy(model).half(), path, metadata=about)
-    load_weights(model, path)  # half precision: the same weights whether they were trained now or before
+    load_or_train(
+        model,
+        path,
+        lambda: train(model, images, labels, config.epochs, config.rate, seed, progress, cancel),
+        f"workbench.experiments.latency_pruning_task.pruning_task({seed}, {config})",
+    )
     return PruningTask(model.eval(), images, labels, test_images, test_labels, seed)
